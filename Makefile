@@ -1,0 +1,44 @@
+# The two commands of the README: `make run` and `make test`. Both install what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test check lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/run-ready ## start a real Triton with three small models, and the server on port 5100
+	@$(BIN)/openai-api demo $(ARGS)
+
+test: $(VENV)/test-ready ## every test: unit, contract, live on a real Triton, client libraries
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/test-ready ## style, types and the layers' import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+lock: ## renew the locked requirements (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header requirements.in -o requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header requirements-dev.in -o requirements-dev.txt
+
+clean: ## remove everything that the other targets made
+	rm -rf $(VENV) demo/.venv demo/models/all-minilm-l6-v2 .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit("openai-api needs Python 3.11, 3.12 or 3.13, but $(PYTHON) is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.11 $(MAKECMDGOALS)")'
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "openai-api needs the venv module of $(PYTHON); on Debian: apt-get install python3-venv" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run-ready: requirements.txt pyproject.toml setup.cfg | $(BIN)/python
+	@echo "Installing the server's requirements (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/test-ready: requirements-dev.txt $(VENV)/run-ready
+	@echo "Installing the requirements of the tests (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

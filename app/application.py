@@ -1,0 +1,57 @@
+"""Putting the layers together: the only place that imports all of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+
+from flask import Flask
+
+from app.blueprints import chat, completions, embeddings, health, models, rerank
+from app.observability.logs import configure_logging
+from app.registry import load_registry
+from app.services.catalogue import Catalogue, build_catalogue
+from app.settings import PROJECT_ROOT, Settings
+from app.web.calls import Server
+from app.web.contexts import register_request_context
+from app.web.errors import register_error_handlers
+
+log = logging.getLogger(__name__)
+
+CHAT_TEMPLATES = PROJECT_ROOT / "chat_templates"
+BLUEPRINTS = (models, completions, chat, embeddings, rerank, health)
+# Set once by gunicorn's master, so that every worker tells the same start.
+STARTED_AT = "OPENAI_API_STARTED_AT"
+
+
+def build(settings: Settings | None = None) -> Flask:
+    """The WSGI application; see `app.create_app`."""
+    settings = settings or Settings.load()
+    configure_logging(settings)
+    catalogue = load_catalogue(settings)
+    for warning in catalogue.registry.warnings:
+        log.warning("%s: %s", settings.config_file.name, warning)
+    app = Flask("app", static_folder=None)
+    app.extensions["openai_api"] = Server(
+        settings=settings,
+        catalogue=catalogue,
+        created=int(os.environ.get(STARTED_AT) or time.time()),
+    )
+    # Redirects to a corrected path, and answers to OPTIONS, would not be JSON.
+    app.url_map.merge_slashes = False
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    register_request_context(app, settings)
+    register_error_handlers(app)
+    for module in BLUEPRINTS:
+        app.register_blueprint(module.blueprint)
+    return app
+
+
+def load_catalogue(settings: Settings) -> Catalogue:
+    """The models of the configuration file.
+
+    Raises:
+        ConfigurationError: every mistake in it, and every folder that cannot be used.
+    """
+    return build_catalogue(load_registry(settings.config_file, CHAT_TEMPLATES))

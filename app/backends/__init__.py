@@ -1,0 +1,1 @@
+"""One module for each Triton contract: requests into tensors, answers into tokens or vectors."""

@@ -1,0 +1,119 @@
+"""Reading FasterTransformer's cumulative answers: where the new tokens are, and what ends them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.triton.errors import broken_contract
+from app.triton.tensors import output
+
+MASK_32 = 0xFFFFFFFF
+
+
+class CumulativeOutput:
+    """The state of one answer: how many of its tokens have been read.
+
+    Each message holds `output_ids [1, 1, W]`, which is the prompt, the tokens so far and a fill
+    of `end_id`, and `sequence_length [1, 1]`, which counts prompt and tokens, and more where
+    Triton batched the request with a longer prompt.
+    """
+
+    def __init__(
+        self, prompt_ids: Sequence[int], max_tokens: int, end_id: int, vocabulary_size: int
+    ) -> None:
+        self._prompt_ids = prompt_ids
+        self._max_tokens = max_tokens
+        self._end_id = end_id & MASK_32
+        self._is_end_real = 0 <= end_id < vocabulary_size
+        self._vocabulary_size = vocabulary_size
+        self._num_read = 0
+        self._fill_start = -1
+        self._length = 0
+        self.has_end_token = False
+        self.is_finished = False
+
+    def read(self, response: Any) -> list[int]:
+        """The ids that this message adds, without the end token.
+
+        Raises:
+            BackendError: the message breaks the contract.
+        """
+        row = self._row(response)
+        start = len(self._prompt_ids)
+        length = self._sequence_length(response)
+        if length > len(row):
+            raise broken_contract(f"sequence_length {length} in a row of {len(row)} ids")
+        if self._num_read == 0:
+            self._check_prompt(row)
+        generated = row[start + self._num_read : length].astype(np.int64) & MASK_32
+        new = self._without_fill(generated, len(row), length)
+        new = new[: self._max_tokens - self._num_read]
+        self._num_read += len(new)
+        self._length = length
+        self.is_finished = self._is_flagged(response)
+        return self._checked(new)
+
+    @property
+    def is_full(self) -> bool:
+        """True when as many tokens have come as were asked for."""
+        return self._num_read >= self._max_tokens
+
+    def _row(self, response: Any) -> NDArray[Any]:
+        ids = output(response, "output_ids")
+        if ids is None or ids.ndim != 3 or ids.shape[0] < 1 or ids.shape[1] < 1:
+            raise broken_contract(f"output_ids is {None if ids is None else ids.shape}")
+        row: NDArray[Any] = ids[0, 0]
+        return row
+
+    def _sequence_length(self, response: Any) -> int:
+        length = output(response, "sequence_length")
+        if length is None or length.size < 1:
+            raise broken_contract("sequence_length is missing")
+        return int(length.reshape(-1)[0])
+
+    def _check_prompt(self, row: NDArray[Any]) -> None:
+        head = row[: len(self._prompt_ids)].astype(np.int64) & MASK_32
+        if not np.array_equal(head, self._prompt_ids):
+            raise broken_contract("output_ids does not begin with the prompt")
+
+    def _without_fill(self, generated: NDArray[Any], width: int, length: int) -> NDArray[Any]:
+        ends = np.flatnonzero(generated == self._end_id)
+        if not len(ends):
+            return generated
+        first = int(ends[0])
+        position = self._num_read + first
+        self.has_end_token = (
+            self._is_end_real
+            and position < self._max_tokens
+            and self._is_end(position, width, length)
+        )
+        return generated[:first]
+
+    def _is_end(self, position: int, width: int, length: int) -> bool:
+        """Whether the end_id at that generated position is a token, not fill.
+
+        In a row as wide as this request alone makes it, `sequence_length` counts no fill. In a
+        wider one, batched with longer prompts, an end is what stays in place while the length
+        grows.
+        """
+        if width == len(self._prompt_ids) + self._max_tokens:
+            return True
+        has_stayed = position == self._fill_start and length > self._length
+        self._fill_start = position
+        return has_stayed
+
+    def _is_flagged(self, response: Any) -> bool:
+        parameters = response.parameters
+        if "triton_final_response" in parameters and parameters["triton_final_response"].bool_param:
+            return True
+        flags = (output(response, name) for name in ("finished", "is_finished"))
+        return any(flag is not None and bool(flag.reshape(-1)[0]) for flag in flags)
+
+    def _checked(self, ids: NDArray[Any]) -> list[int]:
+        if len(ids) and int(ids.max()) >= self._vocabulary_size:
+            raise broken_contract(f"token id {int(ids.max())} is not in the vocabulary")
+        return [int(token_id) for token_id in ids]

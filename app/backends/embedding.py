@@ -1,0 +1,69 @@
+"""Embedding models: token vectors or pooled vectors into one vector for each text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.backends.encoder import Encoder, Row, output_dims
+from app.registry import EmbeddingSpec
+from app.triton.contract import ModelContract
+from app.triton.errors import broken_contract
+from app.triton.http_connection import HttpConnection
+from app.triton.tensors import Array
+from app.types import RequestContext
+
+
+class Embedding:
+    """One embedding model."""
+
+    def __init__(self, spec: EmbeddingSpec, connection: HttpConnection) -> None:
+        self._spec = spec
+        self._encoder = Encoder(spec, connection)
+        self.is_ready = self._encoder.is_ready
+
+    def embed(
+        self, id_rows: Sequence[Sequence[int]], context: RequestContext
+    ) -> list[NDArray[np.float32]]:
+        """One vector `[H]` for each row of token ids, in order."""
+        output = self._output(self._encoder.contract)
+        rows = [Row(ids) for ids in id_rows]
+        return [
+            self._vector(values, mask)
+            for values, mask in self._encoder.encode(rows, output, context)
+        ]
+
+    def _output(self, contract: ModelContract) -> str:
+        """The configured output, or a pooled one, or token vectors, or the only one there is."""
+        if self._spec.output is not None:
+            return self._spec.output
+        by_dims = {output_dims(tensor, contract): name for name, tensor in contract.outputs.items()}
+        if "sentence_embedding" in contract.outputs:
+            return "sentence_embedding"
+        name = by_dims.get(2) or by_dims.get(1)
+        if name is None:
+            raise broken_contract("no output of vectors; name it in output_config")
+        return name
+
+    def _vector(self, values: Array, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        vector = self._pooled(values.astype(np.float32, copy=False), mask)
+        return normalized(vector) if self._spec.is_normalized else vector
+
+    def _pooled(self, values: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        if values.ndim == 1:
+            return values
+        if values.ndim != 2 or self._spec.pooling == "none":
+            raise broken_contract(f"an output of shape {values.shape} needs pooling cls or mean")
+        if self._spec.pooling == "cls":
+            return np.asarray(values[0])
+        if len(values) != len(mask):
+            raise broken_contract(f"{len(mask)} tokens gave {len(values)} vectors")
+        return np.asarray(values[mask].mean(axis=0))
+
+
+def normalized(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The vector at length 1; a zero vector stays zero."""
+    length = float(np.linalg.norm(vector))
+    return vector / np.float32(length) if length else vector

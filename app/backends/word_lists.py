@@ -1,0 +1,27 @@
+"""FasterTransformer's encoding of bad and stop words.
+
+https://github.com/NVIDIA/FasterTransformer, `to_word_list_format` of its Triton backend
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def encode_words(words: Sequence[Sequence[int]]) -> NDArray[np.int32]:
+    """Words as `[1, 2, N]` INT32: all ids padded with 0, then the words' ends padded with -1.
+
+    Empty words, which would stop an answer at once, are left out.
+    """
+    kept = [word for word in words if word]
+    ids = [token_id for word in kept for token_id in word]
+    ends = list(np.cumsum([len(word) for word in kept], dtype=np.int64))
+    width = max(len(ids), 1)
+    encoded = np.zeros((1, 2, width), np.int32)
+    encoded[0, 1] = -1
+    encoded[0, 0, : len(ids)] = ids
+    encoded[0, 1, : len(ends)] = ends
+    return encoded

@@ -1,0 +1,1 @@
+"""HTTP verbs only: a view is its decorators and one call."""

@@ -1,0 +1,25 @@
+"""https://platform.openai.com/docs/api-reference/models"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from app.services.models import describe, list_models
+from app.web.calls import current_server
+from app.web.responses import json_response
+
+blueprint = Blueprint("models", __name__)
+
+
+@blueprint.get("/v1/models")
+def get_models() -> Response:
+    """List the configured models."""
+    server = current_server()
+    return json_response(list_models(server.catalogue.registry, server.created))
+
+
+@blueprint.get("/v1/models/<path:name>")
+def get_model(name: str) -> Response:
+    """Describe one model."""
+    server = current_server()
+    return json_response(describe(server.catalogue.registry.find(name), server.created))

@@ -1,0 +1,132 @@
+"""The command line: `openai-api [serve] | demo | check-config`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.errors import ConfigurationError
+from app.settings import PROJECT_ROOT, TABLE, Setting, Settings
+
+EXIT_CONFIGURATION = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit code. `serve` does not return."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
+        given.insert(0, "serve")
+    parser, serve = _parsers()
+    if given[0] in ("-h", "--help"):
+        # Without a command the options are those of `serve`, so both are told.
+        print(parser.format_help() + "\n" + serve.format_help())
+        return 0
+    if given[0] == "demo":
+        # The demo has its own options; see `openai-api demo --help`.
+        return _demo(given[1:])
+    parsed = parser.parse_args(given)
+    try:
+        return int(parsed.run(parsed))
+    except ConfigurationError as error:
+        return _report(error)
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    parser = argparse.ArgumentParser(
+        prog="openai-api",
+        description="The OpenAI API in front of Triton Inference Server.",
+        epilog="Without a command the server is started: openai-api --port 5100",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    serve = commands.add_parser(
+        "serve",
+        help="start the server (the default)",
+        epilog=_environment_only(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for setting in TABLE:
+        if setting.flags:
+            _add_flag(serve, setting)
+    serve.set_defaults(run=_serve)
+    commands.add_parser("demo", help="start a Triton with three small models and the server")
+    check = commands.add_parser("check-config", help="check a configuration file")
+    check.add_argument("file", type=Path, help="the file that lists the models")
+    check.add_argument("--connect", action="store_true", help="ask every model's Triton, too")
+    check.set_defaults(run=_check)
+    return parser, serve
+
+
+def _environment_only() -> str:
+    rows = [setting for setting in TABLE if not setting.flags]
+    lines = [f"  {row.env:<22}{row.help} (default: {_shown(row.default)})" for row in rows]
+    return "\n".join(["environment only:", *lines])
+
+
+def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> None:
+    variable = f"{setting.help} (environment: {setting.env}; default: {_shown(setting.default)})"
+    if isinstance(setting.default, bool):
+        parser.add_argument(
+            *setting.flags, dest=setting.name, action="store_const", const="true", help=variable
+        )
+    else:
+        metavar = setting.flags[0].lstrip("-").upper().replace("-", "_")
+        parser.add_argument(*setting.flags, dest=setting.name, metavar=metavar, help=variable)
+
+
+def _shown(default: object) -> str:
+    return default.name if isinstance(default, Path) else str(default).lower()
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    environ = dict(os.environ)
+    for setting in TABLE:
+        given = getattr(parsed, setting.name, None)
+        if given is not None:
+            environ[setting.env] = given
+    settings = Settings.load(environ)
+    # What is wrong is told here, once, and not by every worker.
+    _load_models(settings)
+    environ["CONFIG_FILE"] = str(settings.config_file)
+    command = [sys.executable, "-m", "gunicorn", "-c", str(PROJECT_ROOT / "gunicorn.conf.py")]
+    environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(PROJECT_ROOT), environ.get("PYTHONPATH")])
+    )
+    sys.stdout.flush()
+    # A new process, because gevent must patch before any of the libraries loaded here is.
+    os.execve(command[0], [*command, "wsgi:app"], environ)  # noqa: S606  # no shell is meant
+
+
+def _load_models(settings: Settings) -> None:
+    from app.application import load_catalogue
+
+    load_catalogue(settings)
+
+
+def _demo(arguments: Sequence[str]) -> int:
+    if not (PROJECT_ROOT / "demo" / "__main__.py").is_file():
+        print("openai-api: the demo comes with the source code; start it there", file=sys.stderr)
+        return EXIT_CONFIGURATION
+    command = [sys.executable, "-m", "demo", *arguments]
+    try:
+        return subprocess.call(command, cwd=PROJECT_ROOT)  # noqa: S603  # a fixed program
+    except KeyboardInterrupt:
+        return 130
+
+
+def _check(parsed: argparse.Namespace) -> int:
+    from app.check_config import check
+
+    environ = {**os.environ, "CONFIG_FILE": str(parsed.file)}
+    return check(Settings.load(environ), connect=parsed.connect)
+
+
+def _report(error: ConfigurationError) -> int:
+    num = len(error.problems)
+    print(f"openai-api: {num} problem{'s' if num > 1 else ''}:", file=sys.stderr)
+    for problem in error.problems:
+        print(f"  {problem}", file=sys.stderr)
+    return EXIT_CONFIGURATION

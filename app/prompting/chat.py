@@ -1,0 +1,117 @@
+"""A conversation as token ids: the template's control tokens once, nobody else's at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.prompting.chat_templates import ChatTemplate
+from app.prompting.content_marks import Marks, map_strings, needs_marks
+from app.prompting.tokenizers import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """All that a request brings into a template."""
+
+    messages: Sequence[Mapping[str, Any]]
+    tools: Sequence[Mapping[str, Any]] | None
+    documents: Sequence[Mapping[str, Any]] | None
+    template_kwargs: Mapping[str, bool | str] | None
+
+
+def encode_chat(
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
+    messages: Sequence[Mapping[str, Any]],
+    *,
+    special_tokens_in_content: bool,
+    add_generation_prompt: bool = True,
+    continue_final_message: bool = False,
+    tools: Sequence[Mapping[str, Any]] | None = None,
+    documents: Sequence[Mapping[str, Any]] | None = None,
+    template_kwargs: Mapping[str, bool | str] | None = None,
+) -> list[int]:
+    """Ids `[L]` of a rendered conversation.
+
+    Without a control token's text in what the request brings these are the ids of
+    `apply_chat_template(tokenize=True)`; such text is plain text unless
+    `special_tokens_in_content`. Roles are not looked at: a template may build control tokens of
+    them, so the caller admits known ones only. Raises InvalidRequest as ChatTemplate.render does.
+    """
+    given = _Input(messages, tools, documents, template_kwargs)
+    guard = _Guard(tokenizer, template)
+
+    def render(this: _Input) -> str:
+        return template.render(
+            this.messages,
+            special_tokens=tokenizer.template_tokens,
+            add_generation_prompt=add_generation_prompt,
+            continue_final_message=continue_final_message,
+            tools=this.tools,
+            documents=this.documents,
+            template_kwargs=this.template_kwargs,
+        )
+
+    if special_tokens_in_content or not guard.has_work(given):
+        ids = tokenizer.encode(render(given), add_special_tokens=False)
+    else:
+        marks = Marks(_strings(given))
+        pieces = marks.split(render(guard.marked(given, marks)), guard.all_tokens)
+        ids = tokenizer.encode_pieces(pieces)
+    return [*tokenizer.unwritable_prefix, *ids]
+
+
+class _Guard:
+    """Which tokens are kept out of which strings.
+
+    Special tokens are kept out of all; markup tokens (`<tool_call>`, `<think>`) that the template
+    writes itself out of all but the assistant's messages, which rightly hold them.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, template: ChatTemplate) -> None:
+        special, markup = frozenset(tokenizer.special_tokens), frozenset(tokenizer.markup_tokens)
+        self.all_tokens = special | markup
+        self._special = special
+        self._guarded = special | {token for token in markup if token in template.source}
+
+    def _tokens(self, message: Mapping[str, Any]) -> frozenset[str]:
+        return self._special if message.get("role") == "assistant" else self._guarded
+
+    def has_work(self, given: _Input) -> bool:
+        return any(
+            needs_marks(text, self._tokens(message))
+            for message in given.messages
+            for text in _strings(message)
+        ) or any(needs_marks(text, self._guarded) for text in _strings(_beside(given)))
+
+    def marked(self, given: _Input, marks: Marks) -> _Input:
+        def change(value: Any, tokens: frozenset[str]) -> Any:
+            return map_strings(value, lambda text: marks.around_tokens(text, tokens))
+
+        return replace(
+            given,
+            messages=[change(message, self._tokens(message)) for message in given.messages],
+            tools=change(given.tools, self._guarded),
+            documents=change(given.documents, self._guarded),
+            template_kwargs=change(given.template_kwargs, self._guarded),
+        )
+
+
+def _beside(given: _Input) -> list[Any]:
+    return [given.tools, given.documents, given.template_kwargs]
+
+
+def _strings(value: Any) -> list[str]:
+    """Every string value that a template may print."""
+    if isinstance(value, _Input):
+        value = [*value.messages, *_beside(value)]
+    found: list[str] = []
+
+    def note(text: str) -> str:
+        found.append(text)
+        return text
+
+    map_strings(value, note)
+    return found

@@ -1,0 +1,129 @@
+"""Chat templates: the one place where Jinja renders, in the sandbox of `transformers`.
+
+https://huggingface.co/docs/transformers/chat_templating
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jinja2
+
+from app.errors import InternalError, InvalidRequest
+
+MAX_ADDED_CHARS = 64 * 1024  # what a template may write beside its input
+CHARS_PER_ENTRY = 32  # quotes, indentation and role markers around one string of the input
+
+
+class TemplateLoadError(Exception):
+    """A template that is not Jinja; the message is one sentence with the line."""
+
+
+class ChatTemplate:
+    """A compiled chat template; several threads may render it at the same time."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._has_developer_role = "developer" in source
+
+    @classmethod
+    def from_source(cls, source: str) -> ChatTemplate:
+        """Compiles a template. Raises TemplateLoadError."""
+        from transformers.utils.chat_template_utils import _compile_jinja_template
+
+        try:
+            _compile_jinja_template(source)
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateLoadError(
+                f"The chat template is not valid Jinja, line {error.lineno}: {error.message}; "
+                "correct that line."
+            ) from None
+        except Exception as error:  # constant expressions run while a template is compiled
+            raise TemplateLoadError(f"The chat template cannot be compiled: {error}.") from None
+        return cls(source)
+
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        special_tokens: Mapping[str, str],
+        add_generation_prompt: bool = True,
+        continue_final_message: bool = False,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        documents: Sequence[Mapping[str, Any]] | None = None,
+        template_kwargs: Mapping[str, bool | str] | None = None,
+    ) -> str:
+        """The prompt text, as `apply_chat_template(tokenize=False)` of `transformers` gives it.
+
+        `special_tokens`: what the template sees, `bos_token` -> text. Raises InvalidRequest with
+        the template's own words where it refuses the messages, and for a prompt that is longer
+        than its input by more than 64 KiB.
+        """
+        if continue_final_message and add_generation_prompt:
+            raise InvalidRequest(
+                "continue_final_message and add_generation_prompt exclude each other.",
+                param="continue_final_message",
+            )
+        prompt = self._render(
+            [self._present(message) for message in messages],
+            tools=None if tools is None else [dict(tool) for tool in tools],
+            documents=None if documents is None else [dict(each) for each in documents],
+            add_generation_prompt=add_generation_prompt,
+            continue_final_message=continue_final_message,
+            **{**special_tokens, **(template_kwargs or {})},
+        )
+        if len(prompt) > _num_chars([messages, tools, documents]) + MAX_ADDED_CHARS:
+            raise InvalidRequest(
+                f"The chat template makes {len(prompt)} characters of these messages, which is "
+                f"more than {MAX_ADDED_CHARS} over their own length.",
+                param="messages",
+            )
+        return prompt
+
+    def _present(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """A message without its null fields, which templates would print as "None"."""
+        present = {key: value for key, value in message.items() if value is not None}
+        if present.get("role") == "developer" and not self._has_developer_role:
+            present["role"] = "system"
+        return present
+
+    def _render(self, messages: list[dict[str, Any]], **options: Any) -> str:
+        from transformers.utils.chat_template_utils import render_jinja_template
+
+        try:
+            rendered, _ = render_jinja_template([messages], chat_template=self.source, **options)
+        except jinja2.exceptions.SecurityError as error:
+            raise InternalError(
+                "This model's chat template does what a template may not.", detail=str(error)
+            ) from None
+        except Exception as error:  # a template may fail in any way on input it does not expect
+            raise _refusal(error, bool(options["continue_final_message"])) from None
+        prompt: str = rendered[0]
+        return prompt
+
+
+def _refusal(error: Exception, is_continued: bool) -> InvalidRequest:
+    if type(error) is jinja2.TemplateError and error.message:  # raise_exception()
+        return InvalidRequest(error.message, param="messages")
+    if is_continued and isinstance(error, ValueError):
+        return InvalidRequest(
+            "This model's chat template cannot continue the last message.",
+            param="continue_final_message",
+            detail=type(error).__name__,
+        )
+    return InvalidRequest(
+        "This model's chat template cannot render these messages.",
+        param="messages",
+        detail=f"{type(error).__name__}: {error}"[:500],
+    )
+
+
+def _num_chars(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(len(key) + CHARS_PER_ENTRY + _num_chars(item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return sum(CHARS_PER_ENTRY + _num_chars(item) for item in value)
+    return CHARS_PER_ENTRY

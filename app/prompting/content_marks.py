@@ -1,0 +1,131 @@
+"""Telling the control tokens that a chat template writes from those that somebody typed.
+
+Typed ones are wrapped in two marks before the template is rendered, and found by them afterwards.
+The marks are private-use characters that the input does not hold, chosen for each request, so none
+can be forged and no text is changed. White space never touches a mark: a template that strips
+contents does the same with and without them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from app.errors import InvalidRequest
+from app.prompting.codec import TextPiece
+
+PRIVATE_USE = range(0xE000, 0xF900)
+
+
+@lru_cache(maxsize=256)
+def any_of(tokens: frozenset[str]) -> re.Pattern[str]:
+    """Matches one of the tokens, the longest that begins at a place."""
+    longest_first = sorted(tokens, key=lambda token: (-len(token), token))
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+
+@lru_cache(maxsize=256)
+def _edges(tokens: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Proper beginnings and proper endings of the tokens."""
+    beginnings = {token[:size] for token in tokens for size in range(1, len(token))}
+    endings = {token[size:] for token in tokens for size in range(1, len(token))}
+    return frozenset(beginnings), frozenset(endings)
+
+
+def _begins_with_ending(text: str, tokens: frozenset[str]) -> bool:
+    _, endings = _edges(tokens)
+    longest = max(map(len, tokens), default=0)
+    return any(text[:size] in endings for size in range(1, min(longest, len(text) + 1)))
+
+
+def _ends_with_beginning(text: str, tokens: frozenset[str]) -> bool:
+    beginnings, _ = _edges(tokens)
+    longest = max(map(len, tokens), default=0)
+    return any(text[-size:] in beginnings for size in range(1, min(longest, len(text) + 1)))
+
+
+def needs_marks(text: str, tokens: frozenset[str]) -> bool:
+    """Whether a text holds a token, or could make one with what a template writes beside it."""
+    core = text.strip()
+    return (
+        any_of(tokens).search(text) is not None
+        or _begins_with_ending(core, tokens)
+        or _ends_with_beginning(core, tokens)
+    )
+
+
+def map_strings(value: Any, change: Callable[[str], str]) -> Any:
+    """A copy of JSON-like data with each string value changed; keys and roles stay."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {
+            key: item if key == "role" else map_strings(item, change) for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [map_strings(item, change) for item in value]
+    return value
+
+
+class Marks:
+    """Two characters that the whole input does not hold, and what is done with them."""
+
+    def __init__(self, texts: list[str]) -> None:
+        """Raises InvalidRequest for an input that holds all the private-use characters."""
+        used = "\n".join(texts)
+        free = _unused(used, used.lower())
+        self._start, self._end = next(free, ""), next(free, "")
+        if not self._end:
+            raise InvalidRequest(
+                "The messages hold every private-use character there is.", param="messages"
+            )
+
+    def around_tokens(self, text: str, tokens: frozenset[str]) -> str:
+        """Marks each token in a text, and an edge of it that could become part of one."""
+        core = text.strip()
+        at = text.find(core)
+        before, after = text[:at], text[at + len(core) :]
+        head = self._start if _begins_with_ending(core, tokens) else ""
+        tail = self._end if _ends_with_beginning(core, tokens) else ""
+        marked = any_of(tokens).sub(f"{self._start}\\g<0>{self._end}", core)
+        return f"{before}{head}{marked}{tail}{after}"
+
+    def split(self, prompt: str, tokens: frozenset[str]) -> list[TextPiece]:
+        """Cuts a rendered prompt into plain text and genuine tokens; the marks are gone."""
+        for mark in (self._start, self._end):  # a template's tojson(ensure_ascii=True)
+            prompt = re.sub(f"\\\\u{ord(mark):04x}", mark, prompt, flags=re.IGNORECASE)
+        return list(_merged(self._pieces(prompt, any_of(tokens).pattern)))
+
+    def _pieces(self, prompt: str, token: str) -> Iterator[TextPiece]:
+        start, end = self._start, self._end
+        found = re.compile(f"{start}(?P<typed>{token}){end}|[{start}{end}]|(?P<token>{token})")
+        done = 0
+        for match in found.finditer(prompt):
+            yield TextPiece(prompt[done : match.start()] + (match["typed"] or ""), False)
+            if match["token"]:
+                yield TextPiece(match["token"], True)
+            done = match.end()
+        yield TextPiece(prompt[done:], False)
+
+
+def _unused(used: str, lowered: str) -> Iterator[str]:
+    """Private-use characters that occur neither as such nor as JSON's \\uXXXX."""
+    for code in PRIVATE_USE:
+        if chr(code) not in used and f"\\u{code:04x}" not in lowered:
+            yield chr(code)
+
+
+def _merged(pieces: Iterator[TextPiece]) -> Iterator[TextPiece]:
+    plain = ""
+    for piece in pieces:
+        if not piece.is_control:
+            plain += piece.text
+            continue
+        if plain:
+            yield TextPiece(plain, False)
+        yield piece
+        plain = ""
+    if plain:
+        yield TextPiece(plain, False)

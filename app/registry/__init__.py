@@ -1,0 +1,21 @@
+"""The models of the configuration file, immutable and swapped whole."""
+
+from app.registry.loading import load_registry
+from app.registry.model_registry import ModelRegistry
+from app.registry.specs import (
+    EmbeddingSpec,
+    LanguageModelSpec,
+    ModelSpec,
+    RerankSpec,
+    Timeouts,
+)
+
+__all__ = [
+    "EmbeddingSpec",
+    "LanguageModelSpec",
+    "ModelRegistry",
+    "ModelSpec",
+    "RerankSpec",
+    "Timeouts",
+    "load_registry",
+]

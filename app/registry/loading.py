@@ -1,0 +1,225 @@
+"""From the configuration file to a registry, or to every mistake in it at once."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.errors import ConfigurationError, Problem
+from app.registry.folders import FolderFacts, read_facts, read_pooling
+from app.registry.model_registry import ModelRegistry
+from app.registry.specs import (
+    EmbeddingSpec,
+    GenerationFacts,
+    LanguageModelSpec,
+    ModelSpec,
+    RerankSpec,
+    Timeouts,
+)
+from app.registry.words import read_words
+from app.schemas.configuration import parse_configuration
+
+Section = Sequence[tuple[str, Mapping[str, Any]]]
+
+NOT_YET = ("tool_call_parser", "reasoning_parser", "fim_template")
+DEFAULT_ENCODER_TOKENS = 512
+
+
+def load_registry(path: Path, templates: Path) -> ModelRegistry:
+    """Read the file; `templates` is the folder of the chat templates that come with the server.
+
+    Raises:
+        ConfigurationError: every mistake, with its place in the file and what to do.
+    """
+    sections, problems = parse_configuration(_read(path))
+    loader = _Loader(path.parent, templates, sections)
+    specs = loader.specs()
+    problems += loader.problems
+    if problems:
+        raise ConfigurationError(problems)
+    return ModelRegistry(specs, loader.warnings)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}); name another with --config-file"
+    except UnicodeDecodeError:
+        problem = "is not UTF-8 text; save it as UTF-8"
+    except json.JSONDecodeError as error:
+        problem = f"is not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+    raise ConfigurationError([Problem(str(path), problem)])
+
+
+class _Loader:
+    """Turns sections into specs and collects what is wrong on the way."""
+
+    def __init__(self, base: Path, templates: Path, sections: Mapping[str, Section]) -> None:
+        self.base = base
+        self.templates = templates
+        self.sections = sections
+        self.problems: list[Problem] = []
+        self.warnings: list[str] = []
+        self.infos = {info["name"]: info for _, info in sections["model_infos"]}
+
+    def specs(self) -> list[ModelSpec]:
+        """Every model whose entry is right."""
+        specs = [
+            *self._each("llm", self._language_model),
+            *self._each("embedding", self._embedding),
+            *self._each("rerank", self._rerank),
+        ]
+        self._check_names()
+        return specs
+
+    def _each(
+        self, section: str, make: Callable[[Mapping[str, Any], str], ModelSpec | None]
+    ) -> Iterator[ModelSpec]:
+        for path, entry in self.sections[section]:
+            spec = make(entry, path)
+            if spec is not None:
+                yield spec
+
+    def _check_names(self) -> None:
+        served = Counter(
+            entry["name"]
+            for section in ("llm", "embedding", "rerank")
+            for _, entry in self.sections[section]
+        )
+        described = Counter(info["name"] for _, info in self.sections["model_infos"])
+        for name, times in (served | described).items():
+            if served[name] > 1 or described[name] > 1:
+                self._problem(repr(name), f"is used {times} times; give every model its own name")
+        languages = {entry["name"] for _, entry in self.sections["llm"]}
+        for name in described:
+            if name not in languages:
+                self.warnings.append(f"model_infos has {name!r}, which no llm entry serves")
+
+    def _problem(self, path: str, message: str) -> None:
+        self.problems.append(Problem(path, message))
+
+    def _common(self, entry: Mapping[str, Any], path: str) -> dict[str, Any] | None:
+        folder = self.base / Path(entry["path"]).expanduser()
+        if not folder.is_dir():
+            self._problem(
+                f"{path}.path",
+                f"there is no folder {entry['path']!r}; give the model's Hugging Face folder,"
+                " absolute or relative to the configuration file",
+            )
+            return None
+        return {
+            "name": entry["name"],
+            "url": entry["url"],
+            "folder": folder.resolve(),
+            "triton_model": entry["triton_model"] or entry["name"],
+            "triton_version": entry["triton_version"] or "",
+            "trust_remote_code": entry["trust_remote_code"],
+            "timeouts": Timeouts(**entry["timeouts"]),
+            "max_inflight": entry["max_inflight"],
+            "max_queue": entry["max_queue"],
+            "max_queue_wait": entry["max_queue_wait"],
+        }
+
+    def _language_model(self, entry: Mapping[str, Any], path: str) -> LanguageModelSpec | None:
+        common = self._common(entry, path)
+        template = self._template(entry["chat_template"], f"{path}.chat_template")
+        facts = self._facts(entry["name"], common["folder"], path) if common else None
+        for key in NOT_YET:
+            if entry[key]:
+                self.warnings.append(f"{path}.{key} has no effect in this version")
+        if common is None or facts is None:
+            return None
+        return LanguageModelSpec(
+            facts=facts,
+            backend=entry["backend"],
+            chat_template=template,
+            cancel=entry["cancel"],
+            template_kwargs=entry["template_kwargs"],
+            special_tokens_in_content=entry["special_tokens_in_content"],
+            **common,
+        )
+
+    def _template(self, name: str | None, path: str) -> Path | None:
+        if not name:
+            return None
+        for folder in (self.base, self.templates):
+            if (folder / name).is_file():
+                return (folder / name).resolve()
+        self._problem(
+            path,
+            f"there is no file {name!r}, neither beside the configuration file nor in"
+            " chat_templates/; leave it out to use the tokenizer's own template",
+        )
+        return None
+
+    def _facts(self, name: str, folder: Path, path: str) -> GenerationFacts | None:
+        info = self.infos.get(name, {})
+        known = read_facts(folder)
+        numbers = {
+            "start_id": _given(info.get("start_id"), known.bos_id, -1),
+            "end_id": _given(info.get("end_id"), known.eos_ids[0] if known.eos_ids else None),
+            "max_len": _given(info.get("max_len"), known.context),
+        }
+        missing = [key for key, value in numbers.items() if value is None]
+        if missing:
+            self._problem(
+                path,
+                f"{' and '.join(missing)} cannot be read from the model's folder; add a"
+                f" model_infos entry with the name {name!r} that gives them",
+            )
+            return None
+        return GenerationFacts(**numbers, **_defaults(info), end_ids=_other_ends(info, known))
+
+    def _encoder(self, entry: Mapping[str, Any], path: str) -> dict[str, Any] | None:
+        common = self._common(entry, path)
+        if common is None:
+            return None
+        found = read_pooling(common["folder"]).max_tokens
+        return {
+            **common,
+            "max_tokens": entry["max_tokens"] or found or DEFAULT_ENCODER_TOKENS,
+            "inputs": entry["input_config"],
+            "output": entry["output_config"]["name"],
+        }
+
+    def _embedding(self, entry: Mapping[str, Any], path: str) -> EmbeddingSpec | None:
+        encoder = self._encoder(entry, path)
+        if encoder is None:
+            return None
+        found = read_pooling(encoder["folder"])
+        return EmbeddingSpec(
+            pooling=entry["output_config"]["process"] or found.pooling or "cls",
+            is_normalized=_given(entry["normalize"], found.is_normalized, True),
+            takes_token_ids=entry["token_input"] != "reject",  # noqa: S105  # no password
+            **encoder,
+        )
+
+    def _rerank(self, entry: Mapping[str, Any], path: str) -> RerankSpec | None:
+        encoder = self._encoder(entry, path)
+        if encoder is None:
+            return None
+        activation = entry["output_config"]["process"] or "normalize"
+        return RerankSpec(activation=activation, **encoder)
+
+
+def _given(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _other_ends(info: Mapping[str, Any], known: FolderFacts) -> tuple[int, ...]:
+    """Further end tokens of the folder, unless the file names its own end."""
+    return () if info.get("end_id") is not None else known.eos_ids[1:]
+
+
+def _defaults(info: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("temperature", "repetition_penalty", "top_k", "top_p", "max_tokens", "mask_positions")
+    return {
+        **{name: info.get(name) for name in names},
+        "bad_words": read_words(info.get("bad_words", ())),
+        "stop_words": read_words(info.get("stop_words", ())),
+        "extra_inputs": info.get("extra_inputs", {}),
+    }

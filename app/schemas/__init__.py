@@ -1,0 +1,1 @@
+"""Requests and the configuration file as marshmallow schemas: they give frozen values or errors."""

@@ -1,0 +1,67 @@
+"""https://platform.openai.com/docs/api-reference/completions"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import ValidationError, post_load, validates_schema
+
+from app.schemas.fields import Flag, StrictField, check_length, each, mismatch, optional
+from app.schemas.generation import GenerationSchema, common_values, max_tokens_field
+from app.schemas.token_ids import parse_token_ids
+from app.schemas.unsupported import COMPLETION_FIELDS, SAMPLING_FIELDS
+from app.types import CompletionRequest, Prompt
+
+MAX_PROMPTS = 128
+
+
+class Prompts(StrictField):
+    """A string, strings, token ids, or lists of token ids; gives a tuple of prompts."""
+
+    def parse(self, value: Any) -> tuple[Prompt, ...]:
+        if isinstance(value, str):
+            return (value,)
+        if not isinstance(value, list):
+            raise mismatch("a string, a list of strings, token ids or lists of token ids", value)
+        check_length(value, 1, 2**31)
+        if isinstance(value[0], (str, list)):
+            check_length(value, 1, MAX_PROMPTS)
+            return tuple(each(value, _one_of_many(type(value[0]))))
+        return (parse_token_ids(value),)
+
+
+def _one_of_many(kind: type) -> Any:
+    return _string if kind is str else parse_token_ids
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise mismatch("a string like the first prompt", value)
+    return value
+
+
+class CompletionSchema(
+    GenerationSchema.from_dict({**SAMPLING_FIELDS, **COMPLETION_FIELDS})  # type: ignore[misc]  # made at run time
+):
+    """Gives a `CompletionRequest`."""
+
+    prompt = Prompts(required=True)
+    echo = optional(Flag, default=False)
+    max_tokens = max_tokens_field(minimum=0)
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_max_tokens(self, data: Mapping[str, Any], **_: Any) -> None:
+        """Nothing to generate makes sense only where the prompt comes back."""
+        if data["max_tokens"] == 0 and not data["echo"]:
+            raise ValidationError("must be 1 or more unless echo is true, but was 0", "max_tokens")
+
+    @post_load
+    def as_request(self, data: Mapping[str, Any], **_: Any) -> CompletionRequest:
+        """The frozen request."""
+        return CompletionRequest(
+            prompts=data["prompt"],
+            echo=data["echo"],
+            max_tokens=data["max_tokens"],
+            **common_values(data),
+        )

@@ -1,0 +1,76 @@
+"""Fields that the API defines and no backend here can honour yet: refused unless neutral."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import ValidationError
+
+from app.schemas.fields import BOOLEANS, StrictField, UnsupportedMessage, shown
+
+
+class Neutral(StrictField):
+    """A field that may only hold a value that changes nothing."""
+
+    def __init__(self, *neutral: Any) -> None:
+        super().__init__(allow_none=True, load_only=True)
+        self.neutral = neutral
+
+    def parse(self, value: Any) -> None:
+        if not any(_same(value, allowed) for allowed in self.neutral):
+            allowed = " or ".join([*map(shown, self.neutral), "leave it out"])
+            raise ValidationError(
+                [UnsupportedMessage(f"is not supported here: use {allowed}; it was {shown(value)}")]
+            )
+
+
+def _same(value: Any, allowed: Any) -> bool:
+    if isinstance(allowed, bool) and isinstance(value, str):
+        value = BOOLEANS.get(value)
+    # In Python True == 1, in JSON it is not.
+    return isinstance(value, bool) == isinstance(allowed, bool) and bool(value == allowed)
+
+
+SAMPLING_FIELDS = {
+    "n": Neutral(1),
+    "min_p": Neutral(0),
+    "presence_penalty": Neutral(0),
+    "frequency_penalty": Neutral(0),
+    "logit_bias": Neutral({}),
+    "stop_token_ids": Neutral([]),
+    "include_stop_str_in_output": Neutral(False),
+    "min_tokens": Neutral(0),
+    "ignore_eos": Neutral(False),
+    "skip_special_tokens": Neutral(True),
+    "use_beam_search": Neutral(False),
+    "beam_width": Neutral(1),
+    "length_penalty": Neutral(1),
+    "prompt_logprobs": Neutral(),
+    "response_format": Neutral({"type": "text"}),
+    "guided_json": Neutral(),
+    "guided_regex": Neutral(),
+    "guided_choice": Neutral(),
+    "guided_grammar": Neutral(),
+    "structured_outputs": Neutral(),
+}
+
+COMPLETION_FIELDS = {
+    "best_of": Neutral(1),
+    "logprobs": Neutral(False),
+    "suffix": Neutral(""),
+}
+
+CHAT_FIELDS = {
+    "logprobs": Neutral(False),
+    "top_logprobs": Neutral(0),
+    "tools": Neutral([]),
+    "tool_choice": Neutral("none", "auto"),
+    "functions": Neutral([]),
+    "function_call": Neutral("none", "auto"),
+    "modalities": Neutral(["text"]),
+    "audio": Neutral(),
+    "reasoning_effort": Neutral("none"),
+    "verbosity": Neutral("medium"),
+    "web_search_options": Neutral(),
+    "chat_template": Neutral(),
+}

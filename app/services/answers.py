@@ -1,0 +1,120 @@
+"""Chunks into OpenAI's whole answers and stream events; completions and chat share the rules."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.types import Chunk, Generation, Usage
+
+Event = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Choice:
+    """One finished choice."""
+
+    text: str = ""
+    num_tokens: int = 0
+    finish_reason: str | None = None
+    stop_reason: int | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What every object of one answer repeats: id, object, created (Unix seconds), model."""
+
+    prefix: str
+    object: str
+    model: str
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def wrap(self, choices: list[Any], object_name: str | None = None) -> Event:
+        """An object with these choices."""
+        return {
+            "id": f"{self.prefix}-{self.id}",
+            "object": object_name or self.object,
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+        }
+
+
+def fold(chunks: Iterator[Chunk], num_choices: int) -> list[Choice]:
+    """The choices of a whole answer, in the order of their index."""
+    choices = [Choice() for _ in range(num_choices)]
+    pieces: list[list[str]] = [[] for _ in range(num_choices)]
+    for chunk in chunks:
+        choice = choices[chunk.index]
+        pieces[chunk.index].append(chunk.text)
+        choice.num_tokens = chunk.num_tokens
+        choice.finish_reason = chunk.finish_reason
+        choice.stop_reason = chunk.stop_reason
+    for choice, texts in zip(choices, pieces, strict=True):
+        choice.text = "".join(texts)
+    return choices
+
+
+class EventStream:
+    """The events of one stream; None stands for silence. The rules of usage are here.
+
+    Without `stream_options` the last event with a choice carries `usage`; with `include_usage`
+    an extra last one does, and it is null on all others; `continuous_usage_stats` counts along.
+    """
+
+    def __init__(
+        self,
+        chunks: Generator[Chunk, None, None] | Iterator[Chunk],
+        envelope: Envelope,
+        request: Generation,
+        prompt_tokens: int,
+        num_choices: int,
+    ) -> None:
+        self._chunks = chunks
+        self._envelope = envelope
+        self._request = request
+        self._prompt_tokens = prompt_tokens
+        self._counts = [0] * num_choices
+        self._num_open = num_choices
+
+    def events(
+        self, opening: list[Event], choices_of: Callable[[Chunk], list[Event]]
+    ) -> Generator[Event | None, None, None]:
+        """`opening` are the choices before the first chunk, `choices_of` those of a chunk."""
+        with closing(self._chunks):  # type: ignore[type-var]  # every source is a generator
+            is_open = False
+            for chunk in self._chunks:
+                if not chunk.is_silence and not is_open:
+                    is_open = True
+                    yield from (self._event(choice) for choice in opening)
+                if chunk.is_silence:
+                    yield None
+                    continue
+                yield from self._of(chunk, choices_of(chunk))
+        if self._request.include_usage:
+            yield {**self._envelope.wrap([]), "usage": self._usage()}
+
+    def _of(self, chunk: Chunk, choices: list[Event]) -> Iterator[Event]:
+        self._counts[chunk.index] = chunk.num_tokens
+        if chunk.finish_reason is not None:
+            self._num_open -= 1
+        for choice in choices:
+            is_last = not self._num_open and choice is choices[-1]
+            yield self._event(choice, is_last=is_last)
+
+    def _event(self, choice: Event, *, is_last: bool = False) -> Event:
+        event = self._envelope.wrap([choice])
+        request = self._request
+        if request.continuous_usage or (is_last and not request.include_usage):
+            event["usage"] = self._usage()
+        elif request.include_usage:
+            event["usage"] = None
+        return event
+
+    def _usage(self) -> dict[str, int]:
+        return Usage(self._prompt_tokens, sum(self._counts)).as_dict()

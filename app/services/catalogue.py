@@ -1,0 +1,155 @@
+"""The configured models, ready to use: each with its tokenizer, its backend and its places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from app.backends.cross_encoder import CrossEncoder
+from app.backends.embedding import Embedding
+from app.backends.fastertransformer import FasterTransformer
+from app.backends.generation import GenerationBackend
+from app.errors import ConfigurationError, Problem
+from app.prompting.chat_templates import ChatTemplate, TemplateLoadError
+from app.prompting.tokenizers import Tokenizer, TokenizerLoadError, load_tokenizer
+from app.registry import EmbeddingSpec, LanguageModelSpec, ModelRegistry, ModelSpec, RerankSpec
+from app.services.admission import Admission
+from app.triton.grpc_connection import GrpcConnection
+from app.triton.http_connection import HttpConnection
+from app.types import Task
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageModel:
+    """A model that continues prompts; `template` is None where none is known."""
+
+    spec: LanguageModelSpec
+    tokenizer: Tokenizer
+    template: ChatTemplate | None
+    backend: GenerationBackend
+    admission: Admission
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    """A model that turns texts into vectors."""
+
+    spec: EmbeddingSpec
+    tokenizer: Tokenizer
+    backend: Embedding
+    admission: Admission
+
+
+@dataclass(frozen=True, slots=True)
+class RerankModel:
+    """A model that scores documents for a query."""
+
+    spec: RerankSpec
+    tokenizer: Tokenizer
+    backend: CrossEncoder
+    admission: Admission
+
+
+ServedModel = LanguageModel | EmbeddingModel | RerankModel
+
+
+class Catalogue:
+    """All models of a registry. Immutable."""
+
+    def __init__(self, registry: ModelRegistry, models: Mapping[str, ServedModel]) -> None:
+        self.registry = registry
+        self._models = models
+
+    def language_model(self, name: str) -> LanguageModel:
+        """The language model of that name. Raises as `ModelRegistry.resolve`."""
+        return self._get(name, Task.GENERATE)  # type: ignore[return-value]  # by the task
+
+    def embedding_model(self, name: str) -> EmbeddingModel:
+        """The embedding model of that name. Raises as `ModelRegistry.resolve`."""
+        return self._get(name, Task.EMBED)  # type: ignore[return-value]  # by the task
+
+    def rerank_model(self, name: str) -> RerankModel:
+        """The rerank model of that name. Raises as `ModelRegistry.resolve`."""
+        return self._get(name, Task.RERANK)  # type: ignore[return-value]  # by the task
+
+    def __iter__(self) -> Iterator[ServedModel]:
+        return iter(self._models.values())
+
+    def _get(self, name: str, task: Task) -> ServedModel:
+        return self._models[self.registry.resolve(name, task).name]
+
+
+def build_catalogue(registry: ModelRegistry) -> Catalogue:
+    """Load every tokenizer and template; connect to nothing yet.
+
+    Raises:
+        ConfigurationError: every folder or template that cannot be used.
+    """
+    builder = _Builder()
+    models = {spec.name: builder.build(spec) for spec in registry}
+    if builder.problems:
+        raise ConfigurationError(builder.problems)
+    return Catalogue(registry, {name: model for name, model in models.items() if model})
+
+
+class _Builder:
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self._connections: dict[str, GrpcConnection] = {}
+
+    def build(self, spec: ModelSpec) -> ServedModel | None:
+        tokenizer = self._try(spec, "path", TokenizerLoadError, lambda: _tokenizer(spec))
+        if isinstance(spec, LanguageModelSpec):
+            return self._language_model(spec, tokenizer)
+        if tokenizer is None:
+            return None
+        parts: dict[str, Any] = {"tokenizer": tokenizer, "admission": _admission(spec)}
+        connection = HttpConnection(spec.url, spec.timeouts)
+        if isinstance(spec, EmbeddingSpec):
+            return EmbeddingModel(spec=spec, backend=Embedding(spec, connection), **parts)
+        assert isinstance(spec, RerankSpec)
+        return RerankModel(spec=spec, backend=CrossEncoder(spec, connection), **parts)
+
+    def _language_model(
+        self, spec: LanguageModelSpec, tokenizer: Tokenizer | None
+    ) -> LanguageModel | None:
+        source = _template_source(spec.chat_template, tokenizer)
+        template = self._try(
+            spec,
+            "chat_template",
+            TemplateLoadError,
+            lambda: ChatTemplate.from_source(source) if source else None,
+        )
+        if tokenizer is None:
+            return None
+        # One channel serves all models of a Triton.
+        connection = self._connections.setdefault(spec.url, GrpcConnection(spec.url))
+        backend = FasterTransformer(spec, connection)
+        return LanguageModel(spec, tokenizer, template, backend, _admission(spec))
+
+    def _try(
+        self, spec: ModelSpec, key: str, kind: type[Exception], load: Callable[[], T]
+    ) -> T | None:
+        try:
+            return load()
+        except kind as error:
+            self.problems.append(Problem(f"{spec.name}.{key}", str(error)))
+            return None
+
+
+def _tokenizer(spec: ModelSpec) -> Tokenizer:
+    return load_tokenizer(spec.folder, trust_remote_code=spec.trust_remote_code)
+
+
+def _template_source(path: Path | None, tokenizer: Tokenizer | None) -> str | None:
+    if path is not None:
+        return path.read_text(encoding="utf-8")
+    return tokenizer.chat_template if tokenizer is not None else None
+
+
+def _admission(spec: ModelSpec) -> Admission:
+    return Admission(spec.max_inflight, spec.max_queue, spec.max_queue_wait)

@@ -1,0 +1,185 @@
+"""From prompt ids to chunks of text: the one pipeline behind streamed and whole answers."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from app import offload
+from app.backends.generation import GenerationJob
+from app.errors import ContextLengthExceeded, InvalidRequest
+from app.prompting.detokenizer import IncrementalDetokenizer
+from app.prompting.stop_sequences import StopStrings
+from app.services.catalogue import LanguageModel
+from app.services.interleave import interleave
+from app.types import Chunk, Generation, RequestContext, Tokens
+
+# Tokenising less than this takes under a millisecond, which the event loop can bear.
+MAX_CHARACTERS_ON_LOOP = 4096
+# No tokenizer here makes fewer tokens than one for so many characters, so longer is too long.
+MAX_CHARACTERS_PER_TOKEN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """One choice to generate: its prompt, and at most how many tokens."""
+
+    prompt_ids: Sequence[int]
+    max_tokens: int
+    index: int = 0
+
+
+def check_length(num_characters: int, model: LanguageModel, param: str) -> None:
+    """Refuse a text that cannot fit the context, before it is tokenised."""
+    longest = model.spec.max_model_len * MAX_CHARACTERS_PER_TOKEN
+    if num_characters > longest:
+        raise ContextLengthExceeded(
+            f"{param} has {num_characters} characters, which is more than the model's context of"
+            f" {model.spec.max_model_len} tokens can hold",
+            param=param,
+        )
+
+
+def is_long(num_characters: int) -> bool:
+    """Whether working on so much text must not happen on the event loop."""
+    return num_characters > MAX_CHARACTERS_ON_LOOP
+
+
+def check_vocabulary(ids: Sequence[int], vocabulary_size: int, param: str) -> None:
+    """Refuse ids that the model does not have: FasterTransformer reads beyond its memory."""
+    wrong = next((token_id for token_id in ids if not 0 <= token_id < vocabulary_size), None)
+    if wrong is not None:
+        raise InvalidRequest(
+            f"{param}: token id {wrong} is not in the model's vocabulary of"
+            f" {vocabulary_size} tokens",
+            param=param,
+        )
+
+
+def plan(
+    model: LanguageModel,
+    prompt_ids: Sequence[int],
+    wanted: int | None,
+    default: int | None,
+    param: str,
+) -> int:
+    """How many tokens to generate: what was asked for, else the default, within the context.
+
+    `default` None means all that is left.
+
+    Raises:
+        ContextLengthExceeded: the prompt, or the prompt and `wanted`, are longer.
+    """
+    longest = model.spec.facts.max_len
+    left = longest - len(prompt_ids)
+    if left < 1 or (wanted is not None and wanted > left):
+        asked = f" and {wanted} tokens were asked for" if wanted is not None else ""
+        raise ContextLengthExceeded(
+            f"{param} has {len(prompt_ids)} tokens{asked}; the model's context is {longest} tokens",
+            param=param,
+        )
+    if wanted is not None:
+        return wanted
+    return left if default is None else min(default, left)
+
+
+def generate(
+    model: LanguageModel,
+    continuations: Sequence[Continuation],
+    request: Generation,
+    context: RequestContext,
+    patience: float,
+) -> Iterator[Chunk]:
+    """The chunks of all choices, in the order in which they come.
+
+    Each choice ends with a chunk that has a `finish_reason`. Silence of `patience` seconds
+    gives chunks that say so.
+    """
+    sources = [_chunks(model, item, request, context, patience) for item in continuations]
+    if len(sources) == 1:
+        return sources[0]
+    return interleave(sources, context.cancellation)
+
+
+def _chunks(
+    model: LanguageModel,
+    continuation: Continuation,
+    request: Generation,
+    context: RequestContext,
+    patience: float,
+) -> Generator[Chunk, None, None]:
+    place = model.admission.enter(context.cancellation)
+    job = GenerationJob(
+        prompt_ids=continuation.prompt_ids,
+        max_tokens=continuation.max_tokens,
+        sampling=request.sampling,
+        vocabulary_size=model.tokenizer.vocabulary_size,
+        context=context,
+        patience=patience,
+        when_ended=place.release,
+    )
+    text = ChoiceText(model, continuation, request.stop)
+    with closing(model.backend.generate(job)) as backend:
+        for tokens in backend:
+            chunk = text.chunk(tokens)
+            if chunk is not None:
+                yield chunk
+                if chunk.finish_reason is not None:
+                    return
+
+
+class ChoiceText:
+    """The text of one choice as its tokens come: whole characters, without stop strings."""
+
+    def __init__(self, model: LanguageModel, item: Continuation, stops: Sequence[str]) -> None:
+        self._detokenizer = IncrementalDetokenizer(model.tokenizer, item.prompt_ids)
+        self._stops = StopStrings(stops) if stops else None
+        self._index = item.index
+        self._num_tokens = 0
+
+    def chunk(self, tokens: Tokens) -> Chunk | None:
+        """What is certain now, None where that is nothing yet."""
+        text = self._push(tokens.ids)
+        if tokens.finish_reason is not None and not self._has_matched:
+            text += self._rest()
+        if self._has_matched:
+            assert self._stops is not None
+            return self._made(text, "stop", self._stops.matched)
+        if tokens.finish_reason is None and tokens.ids and not text:
+            return None
+        return self._made(text, tokens.finish_reason, tokens.stop_reason)
+
+    @property
+    def _has_matched(self) -> bool:
+        return self._stops is not None and self._stops.matched is not None
+
+    def _push(self, ids: Sequence[int]) -> str:
+        if self._stops is None:
+            self._num_tokens += len(ids)
+            return self._detokenizer.push(ids)
+        text = ""
+        # One by one, so that the count ends with the token that completes a stop string.
+        for token_id in ids:
+            self._num_tokens += 1
+            text += self._stops.push(self._detokenizer.push([token_id]))
+            if self._has_matched:
+                break
+        return text
+
+    def _rest(self) -> str:
+        rest = self._detokenizer.flush()
+        if self._stops is None:
+            return rest
+        return self._stops.push(rest) + self._stops.flush()
+
+    def _made(self, text: str, finish_reason: str | None, stop_reason: int | str | None) -> Chunk:
+        return Chunk(text, self._num_tokens, self._index, finish_reason, stop_reason)
+
+
+def encode_text(model: LanguageModel, text: str, param: str) -> list[int]:
+    """The token ids of a raw prompt, special tokens around it included."""
+    check_length(len(text), model, param)
+    if is_long(len(text)):
+        return offload.run(model.tokenizer.encode, text)
+    return model.tokenizer.encode(text)

@@ -1,0 +1,67 @@
+"""Several iterators at once, their items in the order in which they come."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from queue import Full, Queue
+from typing import Generic, TypeVar
+
+from app.cancellation import Cancellation
+
+T = TypeVar("T")
+
+MAX_WAITING = 64
+CHECK_INTERVAL = 1.0
+
+
+class _End(Generic[T]):
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+def interleave(sources: Sequence[Iterator[T]], cancellation: Cancellation) -> Iterator[T]:
+    """Run every source in a thread (a greenlet on an event loop) of its own.
+
+    When one fails, or when this iterator is closed early, `cancellation` ends the others.
+
+    Raises:
+        Exception: of the first source that failed.
+    """
+    items: Queue[T | _End[T]] = Queue(MAX_WAITING)
+    for source in sources:
+        threading.Thread(target=_pump, args=(source, items, cancellation), daemon=True).start()
+    num_open = len(sources)
+    try:
+        while num_open:
+            item = items.get()
+            if not isinstance(item, _End):
+                yield item
+                continue
+            if item.error is not None:
+                raise item.error
+            num_open -= 1
+    finally:
+        if num_open:
+            cancellation.cancel()
+
+
+def _pump(source: Iterator[T], items: Queue[T | _End[T]], cancellation: Cancellation) -> None:
+    end: _End[T] = _End()
+    try:
+        for item in source:
+            if not _put(items, item, cancellation):
+                break
+    except Exception as error:  # the consumer raises it
+        end = _End(error)
+    _put(items, end, cancellation)
+
+
+def _put(items: Queue[T | _End[T]], item: T | _End[T], cancellation: Cancellation) -> bool:
+    while not cancellation.is_cancelled:
+        try:
+            items.put(item, timeout=CHECK_INTERVAL)
+            return True
+        except Full:
+            continue
+    return False

@@ -1,0 +1,186 @@
+"""One table of settings: its rows are the environment variables, the flags and the documentation.
+
+Read in gunicorn's master before gevent patches anything, so only the standard library is used.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.errors import ConfigurationError, Problem
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+LOG_LEVELS = ("CRITICAL", "FATAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
+SERVER_LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
+TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+def _path(value: str) -> Path:
+    return Path(_text(value)).expanduser().resolve()
+
+
+def _port(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
+        raise ValueError("must be a port number between 1 and 65535")
+    return int(value)
+
+
+def _count(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or int(value) < 1:
+        raise ValueError("must be a whole number, 1 or more")
+    return int(value)
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise ValueError("must be a number of seconds above 0")
+    return seconds
+
+
+def _flag(value: str) -> bool:
+    try:
+        return TRUTHS[value.strip().lower()]
+    except KeyError:
+        raise ValueError("must be true or false") from None
+
+
+def _log_level(value: str) -> str:
+    if value.upper() not in LOG_LEVELS:
+        raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
+    return value.upper()
+
+
+def _server_log_level(value: str) -> str:
+    level = {"trace": "debug"}.get(value.lower(), value.lower())
+    if level not in SERVER_LOG_LEVELS:
+        raise ValueError(f"must be one of {', '.join(SERVER_LOG_LEVELS)} or trace")
+    return level
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row: `cast` turns the variable's text into the value and says what is allowed."""
+
+    name: str
+    env: str
+    default: Any
+    cast: Callable[[str], Any]
+    help: str
+    flags: tuple[str, ...] = ()
+
+
+TABLE: tuple[Setting, ...] = (
+    Setting("host", "BIND_HOST", "localhost", _text, "address to listen on", ("--host",)),
+    Setting("port", "PORT", 5100, _port, "port to listen on", ("--port",)),
+    Setting(
+        "config_file",
+        "CONFIG_FILE",
+        PROJECT_ROOT / "model_config.json",
+        _path,
+        "the file that lists the models",
+        ("--config-file",),
+    ),
+    Setting("workers", "WORKERS", 2, _count, "gunicorn worker processes", ("--workers",)),
+    Setting(
+        "server_log_level",
+        "SERVER_LOG_LEVEL",
+        "info",
+        _server_log_level,
+        "log level of the HTTP server; trace is read as debug",
+        ("--log-level", "--uvicorn-log-level"),
+    ),
+    Setting(
+        "response_role",
+        "RESPONSE_ROLE",
+        "assistant",
+        _text,
+        "the role that chat answers carry",
+        ("--response-role",),
+    ),
+    Setting(
+        "is_verbose",
+        "VERBOSE",
+        False,
+        _flag,
+        "log more about language models and Triton; prompts are never logged",
+        ("--verbose",),
+    ),
+    Setting("log_level", "LOG_LEVEL", "INFO", _log_level, "the application's own log level"),
+    Setting(
+        "max_body_bytes", "MAX_BODY_BYTES", 16 * 2**20, _count, "largest request body, in bytes"
+    ),
+    Setting(
+        "body_timeout",
+        "BODY_TIMEOUT",
+        30.0,
+        _seconds,
+        "seconds that a request body, or a write that stalls, may take",
+    ),
+    Setting(
+        "keep_alive_interval",
+        "KEEP_ALIVE_INTERVAL",
+        15.0,
+        _seconds,
+        "seconds of silence after which a stream sends a comment",
+    ),
+    Setting(
+        "graceful_timeout",
+        "GRACEFUL_TIMEOUT",
+        35.0,
+        _seconds,
+        "seconds that open requests get to finish when the server stops",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The values of one process. The fields are the table's names."""
+
+    host: str
+    port: int
+    config_file: Path
+    workers: int
+    server_log_level: str
+    response_role: str
+    is_verbose: bool
+    log_level: str
+    max_body_bytes: int
+    body_timeout: float
+    keep_alive_interval: float
+    graceful_timeout: float
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment.
+
+        Raises:
+            ConfigurationError: every variable with a bad value, at once.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        problems: list[Problem] = []
+        for setting in TABLE:
+            given = environ.get(setting.env)
+            try:
+                values[setting.name] = setting.default if given is None else setting.cast(given)
+            except ValueError as error:
+                problems.append(Problem(setting.env, f"{error}, but is {given!r}"))
+        if problems:
+            raise ConfigurationError(problems)
+        return cls(**values)

@@ -1,0 +1,1 @@
+"""The only importer of tritonclient and grpc: connections, streams, tensors, errors."""

@@ -1,0 +1,92 @@
+"""What a model says of itself: its inputs, outputs and policies, read from Triton once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A declared tensor: Triton's datatype, and its dims without the batch, -1 for any."""
+
+    datatype: str
+    dims: tuple[int, ...]
+    is_optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelContract:
+    """A model's configuration in Triton, as far as a client needs it."""
+
+    backend: str
+    max_batch_size: int
+    is_decoupled: bool
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+
+
+def contract_from_config(config: Any) -> ModelContract:
+    """From Triton's `ModelConfig` message."""
+    return ModelContract(
+        backend=config.backend or config.platform,
+        max_batch_size=config.max_batch_size,
+        is_decoupled=config.model_transaction_policy.decoupled,
+        inputs={
+            item.name: TensorSpec(_datatype(item), tuple(item.dims), item.optional)
+            for item in config.input
+        },
+        outputs={
+            item.name: TensorSpec(_datatype(item), tuple(item.dims)) for item in config.output
+        },
+    )
+
+
+def contract_from_json(config: Mapping[str, Any]) -> ModelContract:
+    """From the JSON form of the same message, in which defaults are left out."""
+    policy = config.get("model_transaction_policy", {})
+    return ModelContract(
+        backend=config.get("backend") or config.get("platform", ""),
+        max_batch_size=int(config.get("max_batch_size", 0)),
+        is_decoupled=bool(policy.get("decoupled", False)),
+        inputs={item["name"]: _json_tensor(item) for item in config.get("input", [])},
+        outputs={item["name"]: _json_tensor(item) for item in config.get("output", [])},
+    )
+
+
+def _datatype(item: Any) -> str:
+    field = item.DESCRIPTOR.fields_by_name["data_type"]
+    return _short(field.enum_type.values_by_number[item.data_type].name)
+
+
+def _json_tensor(item: Mapping[str, Any]) -> TensorSpec:
+    dims = tuple(int(dim) for dim in item.get("dims", []))
+    return TensorSpec(_short(item["data_type"]), dims, bool(item.get("optional", False)))
+
+
+def _short(name: str) -> str:
+    # The configuration says TYPE_STRING where the inference protocol says BYTES.
+    return {"TYPE_STRING": "BYTES"}.get(name, name.removeprefix("TYPE_"))
+
+
+class KeptContract:
+    """Reads a model's contract when it is first needed, and again after `forget`."""
+
+    def __init__(self, read: Callable[[], ModelContract]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._contract: ModelContract | None = None
+
+    def get(self) -> ModelContract:
+        """The contract. Raises what the reading raises."""
+        contract = self._contract
+        if contract is None:
+            with self._lock:
+                contract = self._contract = self._contract or self._read()
+        return contract
+
+    def forget(self) -> None:
+        """Read it again next time: Triton was restarted, or refused what it used to take."""
+        self._contract = None

@@ -1,0 +1,95 @@
+"""One shared gRPC channel to a Triton, opened in the worker when it is first used."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import grpc
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from app import offload
+from app.errors import ApiError, BackendTimeout, BackendUnavailable
+from app.registry import Timeouts
+from app.triton.contract import ModelContract, contract_from_config
+from app.triton.errors import classify, unavailable
+from app.triton.model_stream import ModelStream
+
+MAX_MESSAGE_BYTES = 64 * 2**20
+OPTIONS = (
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # gRPC's own back-off grows to two minutes; a restarted Triton is ready within seconds.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.http2.ping_timeout_ms", 5000),
+    # A sub-channel shared with other channels would share their back-off too.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+# From Triton 24.08 on a failing stream then ends with a status; older ones ignore it.
+STATUS_METADATA = (("triton_grpc_error", "true"),)
+
+
+class GrpcConnection:
+    """A Triton's gRPC address, with or without a scheme; `grpcs://` and `https://` give TLS."""
+
+    def __init__(self, url: str) -> None:
+        scheme, _, self._address = url.rpartition("://")
+        self._is_secure = scheme in ("grpcs", "https")
+        self._lock = threading.Lock()
+        self._stub: Any = None
+
+    def contract(self, model: str, version: str, timeouts: Timeouts) -> ModelContract:
+        """The model's contract, which needs a connection within `timeouts.connect` seconds."""
+        request = service_pb2.ModelConfigRequest(name=model, version=version)
+        response = self._call("ModelConfig", request, timeouts.connect)
+        return contract_from_config(response.config)
+
+    def is_model_ready(self, model: str, version: str, timeout: float) -> bool:
+        """Whether Triton says so. Raises BackendUnavailable when it cannot be asked."""
+        request = service_pb2.ModelReadyRequest(name=model, version=version)
+        return bool(self._call("ModelReady", request, timeout).ready)
+
+    def stream(self, request: Any, timeouts: Timeouts) -> ModelStream:
+        """Send one `ModelInferRequest` on a stream of its own, half-closed behind it."""
+        call = self._get_stub().ModelStreamInfer(
+            iter([request]), timeout=timeouts.total, metadata=STATUS_METADATA
+        )
+        return ModelStream(call, timeouts)
+
+    def _call(self, method: str, request: Any, timeout: float) -> Any:
+        try:
+            return getattr(self._get_stub(), method)(request, timeout=timeout)
+        except grpc.RpcError as error:
+            raise _short_call_error(error) from None
+
+    def _get_stub(self) -> Any:
+        with self._lock:
+            if self._stub is None:
+                self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._open())
+            return self._stub
+
+    def _open(self) -> grpc.Channel:
+        if offload.is_event_loop():
+            # Without it gRPC's waiting stops the whole worker; it must come before any channel.
+            from grpc.experimental import gevent
+
+            gevent.init_gevent()
+        if self._is_secure:
+            credentials = grpc.ssl_channel_credentials()
+            return grpc.secure_channel(self._address, credentials, options=OPTIONS)
+        return grpc.insecure_channel(self._address, options=OPTIONS)
+
+
+def _short_call_error(error: Any) -> ApiError:
+    found = classify(error.code().name, error.details() or "")
+    if isinstance(found, BackendTimeout):
+        # A metadata call is answered at once by a Triton that works.
+        return unavailable(found.detail or "")
+    return found
+
+
+def is_transport_failure(error: ApiError) -> bool:
+    """True where Triton may have been restarted meanwhile."""
+    return isinstance(error, (BackendUnavailable, BackendTimeout))

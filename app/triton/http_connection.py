@@ -1,0 +1,119 @@
+"""Embedding and rerank models over Triton's HTTP, with binary tensors."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from geventhttpclient.response import HTTPConnectionClosed
+from numpy.typing import NDArray
+from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
+from tritonclient.utils import InferenceServerException
+
+from app import offload
+from app.errors import ApiError
+from app.registry import Timeouts
+from app.triton.contract import ModelContract, contract_from_json
+from app.triton.errors import broken_contract, classify, timed_out, unavailable
+
+T = TypeVar("T")
+
+# tritonclient's default of one connection serves concurrent requests one after another.
+MAX_CONNECTIONS = 64
+
+
+class HttpConnection:
+    """A Triton's HTTP address, with or without a scheme; `https://` gives TLS.
+
+    On an event loop one client serves all; elsewhere each thread has its own, because the
+    client's sockets belong to the thread that opened them.
+    """
+
+    def __init__(self, url: str, timeouts: Timeouts) -> None:
+        scheme, _, self._address = url.rpartition("://")
+        self._is_secure = scheme in ("https", "grpcs")
+        self._timeouts = timeouts
+        self._lock = threading.Lock()
+        self._shared: InferenceServerClient | None = None
+        self._own = threading.local()
+
+    def contract(self, model: str, version: str) -> ModelContract:
+        """The model's contract."""
+        return contract_from_json(self._ask(lambda client: client.get_model_config(model, version)))
+
+    def is_model_ready(self, model: str, version: str) -> bool:
+        """Whether Triton says so. Raises BackendUnavailable when it cannot be asked."""
+        return bool(self._ask(lambda client: client.is_model_ready(model, version)))
+
+    def infer(
+        self,
+        model: str,
+        version: str,
+        inputs: Mapping[str, tuple[str, NDArray[Any]]],
+        output: str,
+        request_id: str,
+    ) -> NDArray[Any]:
+        """The output of that name, `[B, …]`. `inputs` are (datatype, array).
+
+        Raises:
+            ApiError: what Triton's answer or silence means.
+        """
+        tensors = [_tensor(name, datatype, array) for name, (datatype, array) in inputs.items()]
+        wanted = [InferRequestedOutput(output, binary_data=True)]
+        result = self._ask(
+            lambda client: client.infer(
+                model, tensors, model_version=version, outputs=wanted, request_id=request_id
+            )
+        )
+        try:
+            array = result.as_numpy(output)
+        except (ValueError, TypeError) as error:
+            raise broken_contract(f"output {output}: {error}") from None
+        if array is None:
+            raise broken_contract(f"output {output} is missing")
+        return np.asarray(array)
+
+    def _ask(self, question: Callable[[InferenceServerClient], T]) -> T:
+        try:
+            return question(self._client())
+        except InferenceServerException as error:
+            raise _triton_error(error) from None
+        except TimeoutError as error:
+            raise timed_out(repr(error)) from None
+        except (OSError, HTTPConnectionClosed) as error:
+            raise unavailable(repr(error)) from None
+        except ValueError as error:
+            raise broken_contract(f"unreadable answer: {error!r}") from None
+
+    def _client(self) -> InferenceServerClient:
+        if offload.is_event_loop():
+            with self._lock:
+                self._shared = self._shared or self._open(MAX_CONNECTIONS)
+                return self._shared
+        if not hasattr(self._own, "client"):
+            self._own.client = self._open(1)
+        return self._own.client
+
+    def _open(self, num_connections: int) -> InferenceServerClient:
+        return InferenceServerClient(
+            self._address,
+            ssl=self._is_secure,
+            concurrency=num_connections,
+            connection_timeout=self._timeouts.connect,
+            network_timeout=self._timeouts.first_token,
+        )
+
+
+def _tensor(name: str, datatype: str, array: NDArray[Any]) -> InferInput:
+    tensor = InferInput(name, list(array.shape), datatype)
+    tensor.set_data_from_numpy(array, binary_data=True)
+    return tensor
+
+
+def _triton_error(error: InferenceServerException) -> ApiError:
+    status = str(error.status() or "")
+    if not status and isinstance(error.__cause__, OSError):
+        return unavailable(repr(error.__cause__))
+    return classify(status, error.message() or "")

@@ -1,0 +1,112 @@
+"""From an HTTP request to a frozen one: the decorator that the views share."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from flask import Response, current_app, request
+from marshmallow import Schema
+
+from app.cancellation import Cancellation
+from app.schemas.request import model_name, parse
+from app.services.catalogue import Catalogue
+from app.settings import Settings
+from app.types import RequestContext, Task
+from app.web.contexts import current_request_id
+from app.web.disconnects import watch
+from app.web.errors import as_api_error
+from app.web.json_body import read_json
+from app.web.responses import json_response
+from app.web.sse import event_stream_response
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What the application serves. `created` is its start in Unix seconds."""
+
+    settings: Settings
+    catalogue: Catalogue
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One parsed request with what it needs."""
+
+    request: Any
+    context: RequestContext
+    server: Server
+
+
+class Generating(Protocol):
+    """A prepared completion or chat."""
+
+    def whole(self, context: RequestContext, patience: float) -> dict[str, Any]:
+        """The answer at once."""
+
+    def events(
+        self, context: RequestContext, patience: float
+    ) -> Generator[dict[str, Any] | None, None, None]:
+        """The answer as stream events, None for silence."""
+
+
+def current_server() -> Server:
+    """The server behind the current application."""
+    server: Server = current_app.extensions["openai_api"]
+    return server
+
+
+def takes(schema: Schema, task: Task) -> Callable[[Callable[[Call], Response]], Any]:
+    """Parse the body with `schema` and hand the view a `Call`; look for the client meanwhile.
+
+    Problems of `model` are told before all others.
+    """
+
+    def decorate(view: Callable[[Call], Response]) -> Callable[[], Response]:
+        @functools.wraps(view)
+        def wrapper() -> Response:
+            server = current_server()
+            body = read_json(request, server.settings.max_body_bytes)
+            server.catalogue.registry.resolve(model_name(body), task)
+            _note_unknown(body, schema)
+            context = RequestContext(current_request_id(), Cancellation())
+            return _watched(view, Call(parse(schema, body), context, server))
+
+        return wrapper
+
+    return decorate
+
+
+def generated(generating: Generating, call: Call) -> Response:
+    """The prepared generation as a whole answer or as a stream, as the request wants it."""
+    patience = call.server.settings.keep_alive_interval
+    if not call.request.stream:
+        return json_response(generating.whole(call.context, patience))
+    request_id = call.context.request_id
+    return event_stream_response(
+        generating.events(call.context, patience), lambda error: as_api_error(error, request_id)
+    )
+
+
+def _watched(view: Callable[[Call], Response], call: Call) -> Response:
+    watching = watch(request.environ, call.context.cancellation.cancel)
+    try:
+        response = view(call)
+    except BaseException:
+        watching.stop()
+        raise
+    response.call_on_close(watching.stop)
+    return response
+
+
+def _note_unknown(body: dict[str, Any], schema: Schema) -> None:
+    if log.isEnabledFor(logging.DEBUG):
+        unknown = sorted(name[:64] for name in body if name not in schema.load_fields)
+        if unknown:
+            log.debug("%s: fields that change nothing: %r", current_request_id(), unknown[:32])

@@ -1,0 +1,96 @@
+"""Noticing that a client has gone while nothing is written to it.
+
+A closed connection shows by itself only on a write, which a whole answer or a slow first token
+makes late. So one thread (a greenlet on an event loop) looks at the open requests' sockets.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+INTERVAL = 0.2
+
+# linux/include/net/tcp_states.h; a half-closed connection counts as gone.
+ALIVE_STATES = {1}  # TCP_ESTABLISHED
+LINUX_TCP_INFO = 11
+
+
+class Watch:
+    """One request's connection, until `stop`."""
+
+    def __init__(self, is_gone: Callable[[], bool], on_gone: Callable[[], None]) -> None:
+        self.is_gone = is_gone
+        self.on_gone = on_gone
+
+    def stop(self) -> None:
+        """Look at it no more."""
+        _watcher.remove(self)
+
+
+class _Watcher:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watches: set[Watch] = set()
+        self._is_running = False
+
+    def add(self, watch: Watch) -> None:
+        with self._lock:
+            self._watches.add(watch)
+            if not self._is_running:
+                self._is_running = True
+                threading.Thread(target=self._run, name="disconnects", daemon=True).start()
+
+    def remove(self, watch: Watch) -> None:
+        with self._lock:
+            self._watches.discard(watch)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(INTERVAL)
+            with self._lock:
+                watches = list(self._watches)
+                if not watches:
+                    self._is_running = False
+                    return
+            for watch in watches:
+                if watch.is_gone():
+                    watch.stop()
+                    watch.on_gone()
+
+
+_watcher = _Watcher()
+
+
+def watch(environ: Mapping[str, Any], on_gone: Callable[[], None]) -> Watch:
+    """Call `on_gone` once if this WSGI request's client goes away before `stop`.
+
+    Works under gunicorn, Werkzeug's server and waitress; elsewhere only writes tell.
+    """
+    watch = Watch(_probe(environ), on_gone)
+    _watcher.add(watch)
+    return watch
+
+
+def _probe(environ: Mapping[str, Any]) -> Callable[[], bool]:
+    if "waitress.client_disconnected" in environ:
+        probe: Callable[[], bool] = environ["waitress.client_disconnected"]
+        return probe
+    connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    if connection is None:
+        return lambda: False
+    return lambda: _is_closed(connection)
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, LINUX_TCP_INFO, 1)
+    except OSError:
+        # A closed descriptor, or a Unix socket, of which only the first is gone.
+        return connection.fileno() < 0
+    state: int = struct.unpack("B", info)[0]
+    return state not in ALIVE_STATES

@@ -1,0 +1,68 @@
+"""Every failure of every route as OpenAI's error object."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from app.errors import (
+    ApiError,
+    BodyTooLarge,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    UnsupportedMediaType,
+)
+from app.web.contexts import current_request_id
+from app.web.responses import error_response
+
+log = logging.getLogger(__name__)
+
+KINDS: dict[int, tuple[type[ApiError], str]] = {
+    400: (InvalidRequest, "the request cannot be read"),
+    404: (NotFound, "there is no such page; see the list of endpoints in the documentation"),
+    405: (MethodNotAllowed, "this page does not take this method"),
+    413: (BodyTooLarge, "the request body is too large"),
+    415: (UnsupportedMediaType, "Content-Type must be application/json"),
+}
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Make every failure of the application a JSON answer."""
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _any_error)
+
+
+def log_failure(error: ApiError, request_id: str) -> None:
+    """What the client is not told: the backend's own words, with the request's id."""
+    if error.status >= 500:
+        log.error("%s: %s (%s) %s", request_id, error.code, error.message, error.detail or "")
+    elif error.status == 499:
+        log.info("%s: the client went away", request_id)
+
+
+def as_api_error(error: Exception, request_id: str) -> ApiError:
+    """The error itself, or for a bug of ours one that tells nothing of it."""
+    if isinstance(error, ApiError):
+        log_failure(error, request_id)
+        return error
+    log.error("%s: internal error", request_id, exc_info=error)
+    return InternalError(f"internal error; give the operator the request id {request_id}")
+
+
+def _any_error(error: Exception) -> Response:
+    return error_response(as_api_error(error, current_request_id()))
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status not in KINDS:
+        return _any_error(error)
+    kind, message = KINDS[status]
+    response = error_response(kind(message))
+    # A 405 must say which methods there are.
+    response.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+    return response

@@ -1,0 +1,101 @@
+"""Reading a JSON body that may be hostile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from werkzeug.wrappers import Request
+
+from app import offload
+from app.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
+
+MAX_DEPTH = 64
+# Parsing more than this takes longer than the event loop can bear.
+MAX_BYTES_ON_LOOP = 64 * 1024
+CHUNK = 64 * 1024
+
+
+def read_json(request: Request, max_bytes: int) -> dict[str, Any]:
+    """The body's object.
+
+    Raises:
+        UnsupportedMediaType: it is not declared as plain JSON.
+        BodyTooLarge: it is longer than `max_bytes`, whatever its headers say.
+        InvalidRequest: it is not a JSON object, or holds NaN, a lone surrogate, NUL or too deep
+            a nesting.
+    """
+    _check_type(request)
+    raw = _read(request, max_bytes)
+    if not raw:
+        raise InvalidRequest("the request body is empty; send a JSON object")
+    if len(raw) > MAX_BYTES_ON_LOOP:
+        return offload.run(parse_json, raw)
+    return parse_json(raw)
+
+
+def parse_json(raw: bytes) -> dict[str, Any]:
+    """The object in `raw`. Raises InvalidRequest as `read_json`."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"the request body is not valid JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise InvalidRequest("the request body must be a JSON object")
+    _check_values(body)
+    return body
+
+
+def _check_type(request: Request) -> None:
+    if request.mimetype != "application/json":
+        given = request.mimetype[:64] or "nothing"
+        raise UnsupportedMediaType(f"Content-Type must be application/json, but was {given}")
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding.lower() != "identity":
+        raise UnsupportedMediaType(f"Content-Encoding must be identity, but was {encoding[:64]}")
+
+
+def _read(request: Request, max_bytes: int) -> bytes:
+    too_large = BodyTooLarge(f"the request body is larger than {max_bytes} bytes")
+    if (request.content_length or 0) > max_bytes:
+        raise too_large
+    # Chunked bodies have no length, and Werkzeug's own limit would cut them in silence.
+    chunks, size = [], 0
+    while chunk := request.stream.read(min(CHUNK, max_bytes + 1 - size)):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > max_bytes:
+            raise too_large
+    return b"".join(chunks)
+
+
+def _check_values(body: Any) -> None:
+    level: list[Any] = [body]
+    for _ in range(MAX_DEPTH):
+        level = [item for value in level for item in _children(value)]
+        if not level:
+            return
+    raise InvalidRequest(f"the request body is nested more than {MAX_DEPTH} levels deep")
+
+
+def _children(value: Any) -> Any:
+    if isinstance(value, dict):
+        for name in value:
+            _check_text(name)
+        return _containers(value.values())
+    return _containers(value)
+
+
+def _containers(values: Any) -> list[Any]:
+    nested = []
+    for value in values:
+        if isinstance(value, str):
+            _check_text(value)
+        elif isinstance(value, (dict, list)):
+            nested.append(value)
+    return nested
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise InvalidRequest("the request body holds the NUL character, which no model takes")

@@ -1,0 +1,27 @@
+"""JSON answers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import orjson
+from flask import Response
+
+from app.errors import ApiError
+
+
+def json_response(content: Any, status: int = 200) -> Response:
+    """`content` as JSON."""
+    return Response(orjson.dumps(content), status, mimetype="application/json")
+
+
+def error_response(error: ApiError) -> Response:
+    """The error's body, and the headers that tell clients whether to try again."""
+    response = json_response(error.as_dict(), error.status)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after))
+    if error.is_worth_retrying is False:
+        # openai-python would otherwise send a request that timed out twice more.
+        response.headers["x-should-retry"] = "false"
+    return response

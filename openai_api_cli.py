@@ -1,0 +1,9 @@
+#!/usr/bin/env python3
+"""The command line as the user guide starts it: the same as `openai-api`."""
+
+import sys
+
+from app.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
