@@ -71,8 +71,10 @@ class FasterTransformer:
         """Token ids as they come; the last has a `finish_reason`."""
         stream: ModelStream | None = None
         answer = self._answer(job)
+        is_drained = False
         try:
             contract = self._contract.get()
+            is_drained = self._is_drained(contract)
             stream = self._send(job, contract)
             try:
                 message = self._next(stream, job)
@@ -88,7 +90,7 @@ class FasterTransformer:
             if stream is None:
                 job.when_ended()
             else:
-                self._leave(stream, job, is_over=answer.is_over)
+                self._leave(stream, job, is_drained=is_drained or answer.is_over)
 
     def _answer(self, job: GenerationJob) -> Answer:
         facts = self._facts
@@ -126,19 +128,20 @@ class FasterTransformer:
         log.info("the model %s has changed in Triton; sending again", self._spec.name)
         return contract
 
-    def _leave(self, stream: ModelStream, job: GenerationJob, *, is_over: bool) -> None:
+    @staticmethod
+    def _leave(stream: ModelStream, job: GenerationJob, *, is_drained: bool) -> None:
         job.context.cancellation.forget(stream.interrupt)
-        if is_over or self._must_drain():
+        if is_drained:
             stream.drain()
         else:
             stream.cancel()
         stream.when_ended(job.when_ended)
 
-    def _must_drain(self) -> bool:
+    def _is_drained(self, contract: ModelContract) -> bool:
         if self._spec.cancel is not None:
             return self._spec.cancel == "drain"
         # FasterTransformer itself generates to the end whatever the client does.
-        return self._contract.get().backend == "fastertransformer"
+        return contract.backend == "fastertransformer"
 
     def _values(self, job: GenerationJob) -> dict[str, Any]:
         """Every value that this request has for a tensor, by the tensor's name."""

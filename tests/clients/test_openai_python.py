@@ -1,0 +1,121 @@
+"""openai-python, used as its documentation shows, synchronous and asynchronous.
+
+https://github.com/openai/openai-python
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+
+from tests.live.http import Server
+
+MODEL = "demo-chat"
+EMBEDDER = "all-minilm-l6-v2"
+MESSAGES: list[Any] = [{"role": "user", "content": "你好"}]
+
+
+@pytest.fixture(scope="module")
+def client(gateway: Server) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0) as client:
+        yield client
+
+
+def test_models(client: openai.OpenAI) -> None:
+    names = [model.id for model in client.models.list()]
+    assert names[0] == MODEL
+    assert client.models.retrieve(EMBEDDER).id == EMBEDDER
+
+
+def test_chat_whole_and_streamed(client: openai.OpenAI) -> None:
+    whole = client.chat.completions.create(model=MODEL, messages=MESSAGES, temperature=0)
+    pieces = []
+    with client.chat.completions.create(
+        model=MODEL, messages=MESSAGES, temperature=0, stream=True
+    ) as stream:
+        for chunk in stream:
+            pieces.append(chunk.choices[0].delta.content or "")
+    assert "".join(pieces) == whole.choices[0].message.content
+    assert whole.usage is not None
+    assert whole.usage.total_tokens == whole.usage.prompt_tokens + whole.usage.completion_tokens
+
+
+def test_the_stream_helper_builds_the_same_answer(client: openai.OpenAI) -> None:
+    whole = client.chat.completions.create(model=MODEL, messages=MESSAGES, temperature=0)
+    with client.chat.completions.stream(
+        model=MODEL, messages=MESSAGES, temperature=0, stream_options={"include_usage": True}
+    ) as stream:
+        final = stream.get_final_completion()
+    assert final.choices[0].message.content == whole.choices[0].message.content
+    assert final.choices[0].finish_reason == "stop"
+    assert final.usage == whole.usage
+
+
+def test_completions_of_several_prompts(client: openai.OpenAI) -> None:
+    answer = client.completions.create(
+        model=MODEL, prompt=["Once upon a time", "One day"], max_tokens=8, temperature=0, echo=True
+    )
+    assert [choice.index for choice in answer.choices] == [0, 1]
+    assert answer.choices[1].text.startswith("One day")
+    stream = client.completions.create(
+        model=MODEL, prompt="Once upon a time", max_tokens=8, temperature=0, stream=True
+    )
+    text = "".join(chunk.choices[0].text for chunk in stream)
+    assert answer.choices[0].text == "Once upon a time" + text
+
+
+def test_embeddings_as_base64_by_default_and_as_floats(client: openai.OpenAI) -> None:
+    # openai-python asks for base64 unless told otherwise, and decodes it.
+    default = client.embeddings.create(model=EMBEDDER, input=["hello", "world"])
+    floats = client.embeddings.create(model=EMBEDDER, input=["hello", "world"], encoding_format="float")
+    for one, other in zip(default.data, floats.data, strict=True):
+        assert one.embedding == pytest.approx(other.embedding, abs=1e-6)
+        assert math.fsum(value**2 for value in one.embedding) == pytest.approx(1, abs=1e-4)
+
+
+def test_errors_are_typed_and_carry_code_and_param(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as unknown:
+        client.chat.completions.create(model="nobody", messages=MESSAGES)
+    assert (unknown.value.code, unknown.value.param) == ("model_not_found", "model")
+    with pytest.raises(openai.BadRequestError) as long:
+        client.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=10**6)
+    assert long.value.code == "context_length_exceeded"
+    with pytest.raises(openai.BadRequestError) as unsupported:
+        client.chat.completions.create(model=MODEL, messages=MESSAGES, n=2)
+    assert (unsupported.value.code, unsupported.value.param) == ("unsupported_parameter", "n")
+
+
+def test_the_request_id_comes_back(client: openai.OpenAI) -> None:
+    raw = client.chat.completions.with_raw_response.create(
+        model=MODEL, messages=MESSAGES, extra_headers={"x-request-id": "my-own.id:7"}
+    )
+    assert raw.headers["x-request-id"] == "my-own.id:7"
+    assert raw.headers["openai-processing-ms"].isdigit()
+
+
+def test_the_asynchronous_client(gateway: Server) -> None:
+    async def use() -> None:
+        async with openai.AsyncOpenAI(
+            base_url=f"{gateway.url}/v1", api_key="none", max_retries=0
+        ) as client:
+            names = [model.id async for model in client.models.list()]
+            assert MODEL in names
+            whole, other = await asyncio.gather(
+                client.chat.completions.create(model=MODEL, messages=MESSAGES, temperature=0),
+                client.chat.completions.create(model=MODEL, messages=MESSAGES, temperature=0),
+            )
+            assert whole.choices == other.choices
+            stream = await client.chat.completions.create(
+                model=MODEL, messages=MESSAGES, temperature=0, stream=True
+            )
+            text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+            assert text == whole.choices[0].message.content
+            embedded = await client.embeddings.create(model=EMBEDDER, input="hello")
+            assert len(embedded.data[0].embedding) == 384
+
+    asyncio.run(use())

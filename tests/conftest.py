@@ -1,0 +1,55 @@
+"""The scripted Tritons and the application in front of them, for the tests of every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.applications import build_application, standard_configuration
+from tests.scripted_triton import ScriptedHttpTriton, ScriptedTriton
+
+
+@pytest.fixture(scope="session")
+def _triton() -> Iterator[ScriptedTriton]:
+    triton = ScriptedTriton()
+    yield triton
+    triton.stop()
+
+
+@pytest.fixture(scope="session")
+def _http_triton() -> Iterator[ScriptedHttpTriton]:
+    triton = ScriptedHttpTriton()
+    yield triton
+    triton.stop()
+
+
+@pytest.fixture
+def triton(_triton: ScriptedTriton) -> ScriptedTriton:
+    """A Triton that serves a language model over gRPC."""
+    _triton.reset()
+    return _triton
+
+
+@pytest.fixture
+def http_triton(_http_triton: ScriptedHttpTriton) -> ScriptedHttpTriton:
+    """A Triton that serves embedding and rerank models over HTTP."""
+    _http_triton.reset()
+    return _http_triton
+
+
+@pytest.fixture
+def app(tmp_path: Path, triton: ScriptedTriton, http_triton: ScriptedHttpTriton) -> Flask:
+    """The application with a language model, an embedding model and a reranker."""
+    return build_application(
+        tmp_path, standard_configuration(triton.address, http_triton.address)
+    )
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client of that application."""
+    return app.test_client()

@@ -1,0 +1,70 @@
+"""One real tritonserver for the session, and the application in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.counters import Counters, read_counters
+from demo.environment import DEMO, ensure_environment
+from demo.ports import free_ports
+from demo.triton import TritonServer
+from demo.variants import VARIANTS, write_repository
+from tests.live.http import Server
+from tests.live.servers import running, write_configuration
+
+LANGUAGE_MODELS = ("demo-chat", *(name for name in VARIANTS if name.startswith("ft-")))
+EMBEDDING_MODELS = ("all-minilm-l6-v2", *(name for name in VARIANTS if name.startswith("embed-")))
+
+
+@pytest.fixture(scope="session")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    """The demo's Triton with every variant of its models."""
+    ensure_environment(print)
+    variants = write_repository(tmp_path_factory.mktemp("variants"))
+    with TritonServer([DEMO / "repository", variants], *free_ports(3)) as server:
+        server.wait_until_ready(90)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def entries(triton: TritonServer) -> dict[str, Any]:
+    """The sections of a configuration that names every model of the Triton."""
+    chat, minilm = str(DEMO / "models/demo-chat"), str(DEMO / "models/all-minilm-l6-v2")
+    return {
+        "llm": [
+            {
+                "name": name,
+                "url": triton.grpc_url,
+                "path": chat,
+                "cancel": "drain" if name == "ft-drain" else "rpc",
+            }
+            for name in LANGUAGE_MODELS
+        ],
+        "embedding": [
+            {"name": name, "url": triton.http_url, "path": minilm} for name in EMBEDDING_MODELS
+        ],
+        "rerank": [{"name": "minilm-reranker", "url": triton.http_url, "path": minilm}],
+    }
+
+
+@pytest.fixture(scope="session")
+def configuration(entries: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration file of `entries`."""
+    return write_configuration(tmp_path_factory.mktemp("configuration") / "models.json", entries)
+
+
+@pytest.fixture(scope="session")
+def gateway(configuration: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The application as it is meant to run: gunicorn with gevent, one worker."""
+    with running("gunicorn", configuration, tmp_path_factory.mktemp("gateway") / "log") as server:
+        yield server
+
+
+@pytest.fixture
+def counters(triton: TritonServer) -> Callable[[str], Counters]:
+    """Reads a language model's own counters in Triton."""
+    return lambda model: read_counters(triton.metrics_url, model)

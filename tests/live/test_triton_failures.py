@@ -1,0 +1,185 @@
+"""What clients see when Triton is away, dies, hangs or comes back changed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.environment import DEMO
+from demo.ports import free_ports
+from demo.triton import TritonServer
+from demo.variants import write_repository
+from tests.live.http import Server
+from tests.live.servers import running, write_configuration
+from tests.live.test_generation import CHAT, COMPLETIONS, chat, completion
+from tests.live.waiting import wait_until
+
+SLOW = completion("Once upon a time", model="ft-slow", max_tokens=400, repetition_penalty=1.3)
+EMBED = {"model": "all-minilm-l6-v2", "input": "hello"}
+
+
+@pytest.fixture(scope="module")
+def own_triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    """A Triton that the tests of this file may stop, kill and freeze. Not started yet."""
+    folder = tmp_path_factory.mktemp("failing")
+    write_repository(folder, ["ft-slow"])
+    for name in ("demo-chat", "all-minilm-l6-v2"):
+        (folder / name).mkdir()
+        (folder / name / "1").symlink_to(DEMO / "repository" / name / "1")
+        text = (DEMO / "repository" / name / "config.pbtxt").read_text()
+        absolute = text.replace("../../models", str(DEMO / "models"))
+        (folder / name / "config.pbtxt").write_text(absolute)
+    server = TritonServer([folder], *free_ports(3))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(
+    own_triton: TritonServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """The application, started while its Triton is not there, with short deadlines."""
+    folder = tmp_path_factory.mktemp("failing-gateway")
+    timeouts = {"connect": 1, "first_token": 2, "between_tokens": 2, "total": 60}
+    chat_model, minilm = str(DEMO / "models/demo-chat"), str(DEMO / "models/all-minilm-l6-v2")
+    content: dict[str, Any] = {
+        "llm": [
+            {"name": name, "url": own_triton.grpc_url, "path": chat_model, "timeouts": timeouts}
+            for name in ("demo-chat", "ft-slow", "not-in-triton")
+        ],
+        "embedding": [
+            {
+                "name": "all-minilm-l6-v2",
+                "url": own_triton.http_url,
+                "path": minilm,
+                "timeouts": timeouts,
+            }
+        ],
+    }
+    path = write_configuration(folder / "models.json", content)
+    with running("gunicorn", path, folder / "log", KEEP_ALIVE_INTERVAL="1") as server:
+        yield server
+
+
+def start(triton: TritonServer) -> None:
+    triton.start()
+    triton.wait_until_ready(60)
+
+
+def is_well(server: Server) -> bool:
+    return (
+        server.post(CHAT, chat("hello")).status == 200
+        and server.post("/v1/embeddings", EMBED).status == 200
+    )
+
+
+def error_of(answer: Any) -> dict[str, Any]:
+    error: dict[str, Any] = answer.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    for secret in ("127.0.0.1", "/", "Traceback", "grpc", "tcp"):
+        assert secret not in error["message"]
+    return error
+
+
+def test_the_application_starts_and_says_so_without_its_triton(server: Server) -> None:
+    assert server.get("/health").status == 200
+    report = server.get("/readyz")
+    assert report.status == 503
+    assert not any(model["ready"] for model in report.json()["models"].values())
+    for path, body in ((CHAT, chat("hello")), (CHAT, chat("hello", stream=True)), ("/v1/embeddings", EMBED)):
+        started = time.monotonic()
+        answer = server.post(path, body)
+        assert answer.status == 503
+        assert time.monotonic() - started < 2.5
+        assert error_of(answer)["code"] == "backend_unavailable"
+        assert answer.headers["Retry-After"] == "1"
+
+
+def test_it_works_as_soon_as_triton_is_there(server: Server, own_triton: TritonServer) -> None:
+    start(own_triton)
+    wait_until(lambda: is_well(server), "an answer", 3)
+
+
+def test_a_model_that_triton_does_not_have(server: Server) -> None:
+    answer = server.post(CHAT, chat("hello", model="not-in-triton"))
+    assert answer.status == 503
+    assert error_of(answer)["code"] == "backend_model_missing"
+    models = server.get("/readyz").json()["models"]
+    assert models["demo-chat"]["ready"]
+    assert not models["not-in-triton"]["ready"]
+
+
+def test_a_killed_triton_ends_streams_with_an_error_and_comes_back(
+    server: Server, own_triton: TritonServer
+) -> None:
+    with server.stream(COMPLETIONS, SLOW) as stream:
+        lines = stream.lines()
+        next(lines)
+        own_triton.kill()
+        rest = list(lines)
+    assert '"error"' in rest[-1]
+    assert '"backend_unavailable"' in rest[-1]
+    assert "data: [DONE]" not in rest
+    assert server.post(CHAT, chat("hello")).status == 503
+    start(own_triton)
+    wait_until(lambda: is_well(server), "an answer after the restart", 4)
+
+
+def test_a_frozen_triton_is_a_timeout(server: Server, own_triton: TritonServer) -> None:
+    with server.stream(COMPLETIONS, SLOW) as stream:
+        lines = stream.lines()
+        next(lines)
+        os.killpg(own_triton.pid, signal.SIGSTOP)
+        try:
+            started = time.monotonic()
+            rest = list(lines)
+            assert time.monotonic() - started < 3.5
+            assert '"backend_timeout"' in rest[-1]
+            answer = server.post(CHAT, chat("hello"))
+            assert answer.status in (503, 504)
+            embedded = server.post("/v1/embeddings", EMBED)
+            assert embedded.status in (503, 504)
+            error_of(embedded)
+        finally:
+            os.killpg(own_triton.pid, signal.SIGCONT)
+    wait_until(lambda: is_well(server), "an answer after the pause", 5)
+
+
+def test_silence_is_filled_with_comments_and_bounded(
+    server: Server, own_triton: TritonServer
+) -> None:
+    # With a connection that works the first thing to be missed is the first token.
+    assert server.post(COMPLETIONS, {**SLOW, "max_tokens": 1}).status == 200
+    os.killpg(own_triton.pid, signal.SIGSTOP)
+    try:
+        with server.stream(COMPLETIONS, SLOW) as stream:
+            # The deadline of 2 s comes after the first comment, so it can only be an event.
+            assert stream.response.status == 200
+            lines = list(stream.lines())
+        assert lines[0] == ": keep-alive"
+        assert '"backend_timeout"' in lines[-1]
+    finally:
+        os.killpg(own_triton.pid, signal.SIGCONT)
+    wait_until(lambda: is_well(server), "an answer after the pause", 5)
+
+
+def test_a_model_that_changed_over_a_restart_is_read_again(
+    server: Server, own_triton: TritonServer
+) -> None:
+    assert is_well(server)
+    config = own_triton.repositories[0] / "all-minilm-l6-v2" / "config.pbtxt"
+    text = config.read_text()
+    own_triton.stop()
+    config.write_text(text.replace("TYPE_INT64", "TYPE_INT32"))
+    try:
+        start(own_triton)
+        # No request in between: the first one after the restart must already be right.
+        assert server.post("/v1/embeddings", EMBED).status == 200
+    finally:
+        config.write_text(text)
