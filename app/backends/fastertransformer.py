@@ -105,6 +105,13 @@ class FasterTransformer:
             job.context.request_id,
             self._declared(self._values(job), contract),
         )
+        log.debug(
+            "%s: %s gets %d prompt tokens and may add %d",
+            job.context.request_id,
+            spec.name,
+            len(job.prompt_ids),
+            job.max_tokens,
+        )
         stream = self._connection.stream(request, spec.timeouts)
         job.context.cancellation.on_cancel(stream.interrupt)
         return stream

@@ -22,6 +22,7 @@ def configure_logging(settings: Settings) -> None:
         handler.setFormatter(logging.Formatter(FORMAT))
         root.addHandler(handler)
         root.propagate = False
-    root.setLevel(settings.log_level)
+    # On a logger that is not the root NOTSET would mean the root's level, not "everything".
+    root.setLevel(logging.DEBUG if settings.log_level == "NOTSET" else settings.log_level)
     for name in VERBOSE_LOGGERS:
         logging.getLogger(name).setLevel(logging.DEBUG if settings.is_verbose else logging.NOTSET)

@@ -1,1 +1,1 @@
-"""Pure text: nothing here knows HTTP, Triton or an event loop, and every function may run in a thread."""
+"""Pure text: nothing here knows HTTP, Triton or an event loop; all of it may run in threads."""

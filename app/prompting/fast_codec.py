@@ -1,4 +1,4 @@
-"""The fast tokenizers' codec: `tokenizers` directly, without the mutable switches of `transformers`.
+"""The fast tokenizers' codec: `tokenizers` itself, without the switches that are turned per call.
 
 https://huggingface.co/docs/tokenizers
 """
@@ -68,11 +68,9 @@ class FastCodec:
         state = json.loads(self._raw.to_str())
         self._aliases = _Aliases(state, {**self.special_tokens, **self.markup_tokens})
 
-    def _frame(self, is_cut_left: bool, *probe: str) -> Frame:
-        encoding = self._raw.encode(*probe)
-        return frame_from_probe(
-            encoding.ids, encoding.sequence_ids, encoding.type_ids, is_cut_left
-        )
+    def _frame(self, is_cut_left: bool, first: str, second: str | None = None) -> Frame:
+        encoding = self._raw.encode(first, second)
+        return frame_from_probe(encoding.ids, encoding.sequence_ids, encoding.type_ids, is_cut_left)
 
     def _read_decoder(self) -> None:
         decoder = self._raw.decoder
@@ -157,8 +155,9 @@ def _rename_in_model(model: dict[str, Any], names: Mapping[str, str]) -> None:
             token if token in merged else names.get(token, token): token_id
             for token, token_id in vocabulary.items()
         }
-        if model.get("unk_token") not in merged:
-            model["unk_token"] = names.get(model.get("unk_token"), model.get("unk_token"))
+        unknown = model.get("unk_token")
+        if isinstance(unknown, str) and unknown not in merged:
+            model["unk_token"] = names.get(unknown, unknown)
 
 
 def _merged_tokens(merges: Sequence[Any]) -> set[str]:

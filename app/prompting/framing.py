@@ -1,4 +1,4 @@
-"""The special tokens that a model expects around its input, and cutting what stands between them."""
+"""The special tokens that a model expects around its input, and cutting what is between them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Frame:
 def frame_from_probe(
     ids: Sequence[int], owners: Sequence[int | None], type_ids: Sequence[int], is_cut_left: bool
 ) -> Frame:
-    """A frame read off an encoded probe; `owners` `[L]` is 0 or 1 for a text's tokens, else None."""
+    """A frame read off an encoded probe; `owners` is 0 or 1 for a text's token, else None."""
     places = [at for at, owner in enumerate(owners) if owner is not None]
     if not places:
         return Frame(is_cut_left=is_cut_left)

@@ -61,8 +61,9 @@ class Automaton:
     def scan(self, state: int, items: Iterable[Hashable]) -> tuple[int, int]:
         """Reads items up to the first match: the last state and how many items were read."""
         count = 0
-        for count, item in enumerate(items, start=1):
+        for item in items:
             state = self.step(state, item)
+            count += 1
             if self.matches[state] is not None:
                 break
         return state, count

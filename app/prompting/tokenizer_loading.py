@@ -1,4 +1,4 @@
-"""Opening a model's Hugging Face folder: local files only, the folder's own code only if allowed."""
+"""Opening a model's Hugging Face folder: local files only, and its own code only if allowed."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def _own_code(config: dict[str, Any]) -> str | None:
         return names
     if not isinstance(names, (list, tuple)):
         return None
-    slow, fast = [*names, None, None][:2]
-    return fast or slow
+    named: list[str] = [name for name in names if name]  # [slow, fast], either may be null
+    return named[-1] if named else None
 
 
 def _open(folder: Path, code: str | None) -> Any:
@@ -69,9 +69,7 @@ def _open(folder: Path, code: str | None) -> Any:
     if code is None:
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
     with _empty_torch():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 from app import offload
@@ -69,7 +69,7 @@ class Chat:
         return generate(self._model, [self._continuation], self._request, context, patience)
 
     def _prompt_ids(self) -> list[int]:
-        num_characters = sum(len(message["content"] or "") for message in self._request.messages)
+        num_characters = count_characters(self._request.messages)
         check_length(num_characters, self._model, "messages")
         self._check_template_kwargs()
         if is_long(num_characters):
@@ -105,6 +105,17 @@ class Chat:
                 raise UnsupportedParameter(
                     f"{param} is not allowed for this model; allowed are: {known}", param=param
                 )
+
+
+def count_characters(value: Any) -> int:
+    """How many characters the strings in JSON-like data have, wherever they are."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(map(count_characters, value.values()))
+    if isinstance(value, (list, tuple)):
+        return sum(map(count_characters, value))
+    return 0
 
 
 def _stream_choices(chunk: Chunk) -> list[Event]:

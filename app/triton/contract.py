@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,21 +73,36 @@ def _short(name: str) -> str:
 
 
 class KeptContract:
-    """Reads a model's contract when it is first needed, and again after `forget`."""
+    """Reads a model's contract when it is first needed, and again after `forget`.
+
+    Whoever asks while it is being read shares that reading and its outcome, so that a Triton
+    that hangs is asked once, not by every waiting request in turn.
+    """
 
     def __init__(self, read: Callable[[], ModelContract]) -> None:
         self._read = read
         self._lock = threading.Lock()
-        self._contract: ModelContract | None = None
+        self._reading: Future[ModelContract] | None = None
 
     def get(self) -> ModelContract:
         """The contract. Raises what the reading raises."""
-        contract = self._contract
-        if contract is None:
-            with self._lock:
-                contract = self._contract = self._contract or self._read()
-        return contract
+        with self._lock:
+            reading, is_mine = self._reading, self._reading is None
+            if reading is None:
+                reading = self._reading = Future()
+        if is_mine:
+            self._fill(reading)
+        return reading.result()
 
     def forget(self) -> None:
         """Read it again next time: Triton was restarted, or refused what it used to take."""
-        self._contract = None
+        with self._lock:
+            if self._reading is not None and self._reading.done():
+                self._reading = None
+
+    def _fill(self, reading: Future[ModelContract]) -> None:
+        try:
+            reading.set_result(self._read())
+        except BaseException as error:  # those who share the reading must not wait for ever
+            reading.set_exception(error)
+            self.forget()

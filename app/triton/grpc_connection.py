@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Any
 
@@ -14,6 +15,8 @@ from app.registry import Timeouts
 from app.triton.contract import ModelContract, contract_from_config
 from app.triton.errors import classify, unavailable
 from app.triton.model_stream import ModelStream
+
+log = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 64 * 2**20
 OPTIONS = (
@@ -44,7 +47,9 @@ class GrpcConnection:
         """The model's contract, which needs a connection within `timeouts.connect` seconds."""
         request = service_pb2.ModelConfigRequest(name=model, version=version)
         response = self._call("ModelConfig", request, timeouts.connect)
-        return contract_from_config(response.config)
+        contract = contract_from_config(response.config)
+        log.debug("the model %s in Triton: %s", model, contract)
+        return contract
 
     def is_model_ready(self, model: str, version: str, timeout: float) -> bool:
         """Whether Triton says so. Raises BackendUnavailable when it cannot be asked."""

@@ -33,7 +33,13 @@ DTYPES: Mapping[str, Any] = {
 
 
 def cast(values: Any, datatype: str) -> Array:
-    """The values as an array of Triton's `datatype`; negative ids become two's complement."""
+    """The values as an array of Triton's `datatype`; negative ids become two's complement.
+
+    Raises:
+        BackendError: the model declares a datatype that numbers cannot have.
+    """
+    if datatype not in DTYPES:
+        raise broken_contract(f"the model declares a numeric input as {datatype}")
     dtype = np.dtype(DTYPES[datatype])
     array = np.asarray(values)
     if dtype.kind == "u" and array.dtype.kind == "i":

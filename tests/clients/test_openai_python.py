@@ -72,7 +72,9 @@ def test_completions_of_several_prompts(client: openai.OpenAI) -> None:
 def test_embeddings_as_base64_by_default_and_as_floats(client: openai.OpenAI) -> None:
     # openai-python asks for base64 unless told otherwise, and decodes it.
     default = client.embeddings.create(model=EMBEDDER, input=["hello", "world"])
-    floats = client.embeddings.create(model=EMBEDDER, input=["hello", "world"], encoding_format="float")
+    floats = client.embeddings.create(
+        model=EMBEDDER, input=["hello", "world"], encoding_format="float"
+    )
     for one, other in zip(default.data, floats.data, strict=True):
         assert one.embedding == pytest.approx(other.embedding, abs=1e-6)
         assert math.fsum(value**2 for value in one.embedding) == pytest.approx(1, abs=1e-4)

@@ -66,7 +66,9 @@ def test_answers_are_what_openai_python_declares(answers: dict[str, list[Any]], 
 )
 def test_answers_are_what_openais_document_says(answers: dict[str, list[Any]], name: str) -> None:
     if not DOCUMENT.exists():
-        warnings.warn(f"OpenAI's document is not beside this project: {name} was not checked")
+        warnings.warn(
+            f"OpenAI's document is not beside this project: {name} was not checked", stacklevel=1
+        )
         pytest.skip("OpenAI's document is not beside this project")
     document = json.loads(DOCUMENT.read_text(encoding="utf-8"))
     schema = {**_plain(document), "$ref": f"#/components/schemas/{name}"}
@@ -78,7 +80,8 @@ def test_answers_are_what_openais_document_says(answers: dict[str, list[Any]], n
 def _with_reason(answer: dict[str, Any]) -> dict[str, Any]:
     """OpenAI's completion chunks have a null finish_reason, which its document forbids."""
     choices = [
-        {**choice, "finish_reason": choice["finish_reason"] or "stop"} for choice in answer["choices"]
+        {**choice, "finish_reason": choice["finish_reason"] or "stop"}
+        for choice in answer["choices"]
     ]
     return {**answer, "choices": choices}
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from demo.ports import free_ports
@@ -34,9 +34,7 @@ HOSTS = {
 
 
 @contextmanager
-def running(
-    host: str, configuration: Path, log: Path, **environment: str
-) -> Iterator[Server]:
+def running(host: str, configuration: Path, log: Path, **environment: str) -> Iterator[Server]:
     """Start the application under `host`; its output goes to `log`. Stops it at the end."""
     (port,) = free_ports(1)
     with log.open("wb") as output:
@@ -54,22 +52,25 @@ def running(
         _wait(server, process)
         yield server
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        # The group may be gone, and with gunicorn it is more than the one process.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        finally:
-            # Whatever is left of the group.
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise AssertionError(f"the server ended with {process.returncode}:\n{server.log_text()}")
+            raise AssertionError(
+                f"the server ended with {process.returncode}:\n{server.log_text()}"
+            )
         try:
             if server.get("/health").status == 200:
                 return

@@ -172,7 +172,9 @@ def test_the_empty_prompt_is_a_beginning(gateway: Server) -> None:
 
 def test_a_seed_repeats_an_answer_and_no_seed_does_not(gateway: Server) -> None:
     body = completion("Once upon a time", temperature=1.0, max_tokens=40)
-    seeded = {gateway.post(COMPLETIONS, {**body, "seed": 7}).json()["choices"][0]["text"] for _ in "ab"}
+    seeded = {
+        gateway.post(COMPLETIONS, {**body, "seed": 7}).json()["choices"][0]["text"] for _ in "ab"
+    }
     free = {gateway.post(COMPLETIONS, body).json()["choices"][0]["text"] for _ in "abcd"}
     assert len(seeded) == 1
     assert len(free) > 1
@@ -187,7 +189,10 @@ def test_a_control_token_in_content_is_plain_text(gateway: Server) -> None:
 def test_roles_and_text_parts_are_accepted(gateway: Server) -> None:
     messages = [
         {"role": "developer", "content": "You are helpful."},
-        {"role": "user", "content": [{"type": "text", "text": "What is "}, {"type": "text", "text": "3 + 4?"}]},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "What is "}, {"type": "text", "text": "3 + 4?"}],
+        },
         {"role": "assistant", "content": "3 + 4 = 7."},
         {"role": "user", "content": "What is 2 + 2?"},
     ]
@@ -209,11 +214,14 @@ def test_usage_in_streams_follows_stream_options(gateway: Server) -> None:
     assert counts[-1] > 0
 
 
-@pytest.mark.parametrize("path, body", [
-    (CHAT, chat("hello", max_tokens=4000)),
-    (COMPLETIONS, completion("hello " * 3000)),
-    (COMPLETIONS, completion("hello", max_tokens=2048)),
-])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, chat("hello", max_tokens=4000)),
+        (COMPLETIONS, completion("hello " * 3000)),
+        (COMPLETIONS, completion("hello", max_tokens=2048)),
+    ],
+)
 def test_beyond_the_context_is_400_with_the_numbers(
     gateway: Server, path: str, body: dict[str, Any]
 ) -> None:
@@ -235,5 +243,7 @@ def test_32_streams_at_once_give_what_each_gives_alone(gateway: Server) -> None:
         for prompt in prompts
     ]
     with ThreadPoolExecutor(32) as pool:
-        together = list(pool.map(lambda text: text_of_chat(gateway.events(CHAT, chat(text))), prompts))
+        together = list(
+            pool.map(lambda text: text_of_chat(gateway.events(CHAT, chat(text))), prompts)
+        )
     assert together == alone

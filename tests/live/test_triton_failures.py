@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,9 +40,7 @@ def own_triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServe
 
 
 @pytest.fixture(scope="module")
-def server(
-    own_triton: TritonServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
+def server(own_triton: TritonServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The application, started while its Triton is not there, with short deadlines."""
     folder = tmp_path_factory.mktemp("failing-gateway")
     timeouts = {"connect": 1, "first_token": 2, "between_tokens": 2, "total": 60}
@@ -92,7 +89,11 @@ def test_the_application_starts_and_says_so_without_its_triton(server: Server) -
     report = server.get("/readyz")
     assert report.status == 503
     assert not any(model["ready"] for model in report.json()["models"].values())
-    for path, body in ((CHAT, chat("hello")), (CHAT, chat("hello", stream=True)), ("/v1/embeddings", EMBED)):
+    for path, body in (
+        (CHAT, chat("hello")),
+        (CHAT, chat("hello", stream=True)),
+        ("/v1/embeddings", EMBED),
+    ):
         started = time.monotonic()
         answer = server.post(path, body)
         assert answer.status == 503
