@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from app.prompting.tokenizers import Tokenizer
 
-MAX_TOKENS_WITHOUT_TEXT = 8  # at the start; beyond it a text counts as begun
+MAX_BLANK_TOKENS = 64  # at the start of a text; beyond it the text counts as begun
 
 
 class IncrementalDetokenizer:
@@ -46,10 +46,10 @@ class IncrementalDetokenizer:
             return None
         head: list[int] = []
         for token_id in prompt_ids:
-            if token_id in self._skipped:
+            if not self._piece(token_id):
                 continue
             head.append(token_id)
-            if len(head) > MAX_TOKENS_WITHOUT_TEXT or self._decode(head):
+            if len(head) > MAX_BLANK_TOKENS or self._decode(head):
                 return None
         return head
 
@@ -82,7 +82,7 @@ class IncrementalDetokenizer:
     def _push_head(self, ids: Sequence[int]) -> str:
         """As long as there is no text, a token's text depends on its being the first."""
         for count, token_id in enumerate(ids, start=1):
-            if token_id in self._skipped:
+            if not self._piece(token_id):
                 continue
             data = self._head_bytes(token_id)
             if self._head is None:
@@ -92,7 +92,7 @@ class IncrementalDetokenizer:
     def _head_bytes(self, token_id: int) -> bytes:
         head = [*(self._head or []), token_id]
         text = self._decode(head)
-        self._head = head if not text and len(head) <= MAX_TOKENS_WITHOUT_TEXT else None
+        self._head = head if not text and len(head) <= MAX_BLANK_TOKENS else None
         known = self._codec.token_bytes(token_id) if text else b""
         return text.encode() if known is None else known
 

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.services.generation import Chunks
 from app.types import Chunk, Generation, Usage
 
 Event = dict[str, Any]
@@ -69,7 +70,7 @@ class EventStream:
 
     def __init__(
         self,
-        chunks: Generator[Chunk, None, None] | Iterator[Chunk],
+        chunks: Chunks,
         envelope: Envelope,
         request: Generation,
         prompt_tokens: int,
@@ -86,15 +87,13 @@ class EventStream:
         self, opening: list[Event], choices_of: Callable[[Chunk], list[Event]]
     ) -> Generator[Event | None, None, None]:
         """`opening` are the choices before the first chunk, `choices_of` those of a chunk."""
-        with closing(self._chunks):  # type: ignore[type-var]  # every source is a generator
-            is_open = False
+        with closing(self._chunks):
             for chunk in self._chunks:
-                if not chunk.is_silence and not is_open:
-                    is_open = True
-                    yield from (self._event(choice) for choice in opening)
                 if chunk.is_silence:
                     yield None
                     continue
+                while opening:
+                    yield self._event(opening.pop(0))
                 yield from self._of(chunk, choices_of(chunk))
         if self._request.include_usage:
             yield {**self._envelope.wrap([]), "usage": self._usage()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from app import offload
@@ -10,7 +10,7 @@ from app.errors import InvalidRequest, UnsupportedParameter
 from app.prompting.chat import encode_chat
 from app.services.answers import Envelope, Event, EventStream, fold
 from app.services.catalogue import LanguageModel
-from app.services.generation import Continuation, check_length, generate, is_long, plan
+from app.services.generation import Chunks, Continuation, check_length, generate, is_long, plan
 from app.types import ChatRequest, Chunk, RequestContext, Usage
 
 
@@ -64,7 +64,7 @@ class Chat:
     def _num_prompt_tokens(self) -> int:
         return len(self._continuation.prompt_ids)
 
-    def _chunks(self, context: RequestContext, patience: float) -> Iterator[Chunk]:
+    def _chunks(self, context: RequestContext, patience: float) -> Chunks:
         self._model.backend.check_sampling(self._request.sampling)
         return generate(self._model, [self._continuation], self._request, context, patience)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any
 
 from app.errors import InvalidRequest
 from app.services.answers import Choice, Envelope, Event, EventStream, fold
 from app.services.catalogue import LanguageModel
 from app.services.generation import (
+    Chunks,
     Continuation,
     check_vocabulary,
     encode_text,
@@ -82,7 +83,7 @@ class Completion:
         prompt = self._request.prompts[index]
         return prompt if isinstance(prompt, str) else self._model.tokenizer.decode(prompt)
 
-    def _chunks(self, context: RequestContext, patience: float) -> Iterator[Chunk]:
+    def _chunks(self, context: RequestContext, patience: float) -> Chunks:
         if self._request.max_tokens == 0:
             return (Chunk("", 0, item.index, "length") for item in self._continuations)
         self._model.backend.check_sampling(self._request.sampling)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -14,6 +14,8 @@ from app.prompting.stop_sequences import StopStrings
 from app.services.catalogue import LanguageModel
 from app.services.interleave import interleave
 from app.types import Chunk, Generation, RequestContext, Tokens
+
+Chunks = Generator[Chunk, None, None]
 
 # Tokenising less than this takes under a millisecond, which the event loop can bear.
 MAX_CHARACTERS_ON_LOOP = 4096
@@ -90,7 +92,7 @@ def generate(
     request: Generation,
     context: RequestContext,
     patience: float,
-) -> Iterator[Chunk]:
+) -> Chunks:
     """The chunks of all choices, in the order in which they come.
 
     Each choice ends with a chunk that has a `finish_reason`. Silence of `patience` seconds
@@ -108,7 +110,7 @@ def _chunks(
     request: Generation,
     context: RequestContext,
     patience: float,
-) -> Generator[Chunk, None, None]:
+) -> Chunks:
     place = model.admission.enter(context.cancellation)
     job = GenerationJob(
         prompt_ids=continuation.prompt_ids,

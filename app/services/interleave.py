@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from queue import Full, Queue
 from typing import Generic, TypeVar
 
@@ -20,7 +20,9 @@ class _End(Generic[T]):
         self.error = error
 
 
-def interleave(sources: Sequence[Iterator[T]], cancellation: Cancellation) -> Iterator[T]:
+def interleave(
+    sources: Sequence[Iterator[T]], cancellation: Cancellation
+) -> Generator[T, None, None]:
     """Run every source in a thread (a greenlet on an event loop) of its own.
 
     When one fails, or when this iterator is closed early, `cancellation` ends the others.

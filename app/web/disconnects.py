@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -69,7 +70,7 @@ _watcher = _Watcher()
 def watch(environ: Mapping[str, Any], on_gone: Callable[[], None]) -> Watch:
     """Call `on_gone` once if this WSGI request's client goes away before `stop`.
 
-    Works under gunicorn, Werkzeug's server and waitress; elsewhere only writes tell.
+    Works on Linux under gunicorn, Werkzeug's server and waitress; elsewhere only writes tell.
     """
     watch = Watch(_probe(environ), on_gone)
     _watcher.add(watch)
@@ -81,7 +82,7 @@ def _probe(environ: Mapping[str, Any]) -> Callable[[], bool]:
         probe: Callable[[], bool] = environ["waitress.client_disconnected"]
         return probe
     connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
-    if connection is None:
+    if connection is None or sys.platform != "linux":
         return lambda: False
     return lambda: _is_closed(connection)
 

@@ -21,7 +21,7 @@ EMBEDDING_MODELS = ("all-minilm-l6-v2", *(name for name in VARIANTS if name.star
 
 
 @pytest.fixture(scope="session")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+def tritonserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
     """The demo's Triton with every variant of its models."""
     ensure_environment(print)
     variants = write_repository(tmp_path_factory.mktemp("variants"))
@@ -31,23 +31,24 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
 
 
 @pytest.fixture(scope="session")
-def entries(triton: TritonServer) -> dict[str, Any]:
+def entries(tritonserver: TritonServer) -> dict[str, Any]:
     """The sections of a configuration that names every model of the Triton."""
     chat, minilm = str(DEMO / "models/demo-chat"), str(DEMO / "models/all-minilm-l6-v2")
     return {
         "llm": [
             {
                 "name": name,
-                "url": triton.grpc_url,
+                "url": tritonserver.grpc_url,
                 "path": chat,
                 "cancel": "drain" if name == "ft-drain" else "rpc",
             }
             for name in LANGUAGE_MODELS
         ],
         "embedding": [
-            {"name": name, "url": triton.http_url, "path": minilm} for name in EMBEDDING_MODELS
+            {"name": name, "url": tritonserver.http_url, "path": minilm}
+            for name in EMBEDDING_MODELS
         ],
-        "rerank": [{"name": "minilm-reranker", "url": triton.http_url, "path": minilm}],
+        "rerank": [{"name": "minilm-reranker", "url": tritonserver.http_url, "path": minilm}],
     }
 
 
@@ -65,6 +66,6 @@ def gateway(configuration: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def counters(triton: TritonServer) -> Callable[[str], Counters]:
+def counters(tritonserver: TritonServer) -> Callable[[str], Counters]:
     """Reads a language model's own counters in Triton."""
-    return lambda model: read_counters(triton.metrics_url, model)
+    return lambda model: read_counters(tritonserver.metrics_url, model)
