@@ -110,6 +110,13 @@ class MethodNotAllowed(ApiError):
     code = "method_not_allowed"
 
 
+class BodyTimeout(ApiError):
+    """The request body did not arrive in time."""
+
+    status = 408
+    code = "request_timeout"
+
+
 class BodyTooLarge(ApiError):
     """The request body is over the limit."""
 

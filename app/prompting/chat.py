@@ -83,20 +83,32 @@ class _Guard:
         return any(
             needs_marks(text, self._tokens(message))
             for message in given.messages
-            for text in _strings(message)
+            for text in _strings(_without_role(message))
         ) or any(needs_marks(text, self._guarded) for text in _strings(_beside(given)))
 
     def marked(self, given: _Input, marks: Marks) -> _Input:
         def change(value: Any, tokens: frozenset[str]) -> Any:
             return map_strings(value, lambda text: marks.around_tokens(text, tokens))
 
+        def change_message(message: Mapping[str, Any]) -> dict[str, Any]:
+            tokens = self._tokens(message)
+            return {
+                change(key, tokens): item if key == "role" else change(item, tokens)
+                for key, item in message.items()
+            }
+
         return replace(
             given,
-            messages=[change(message, self._tokens(message)) for message in given.messages],
+            messages=list(map(change_message, given.messages)),
             tools=change(given.tools, self._guarded),
             documents=change(given.documents, self._guarded),
             template_kwargs=change(given.template_kwargs, self._guarded),
         )
+
+
+def _without_role(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message but for its role, which templates compare."""
+    return {key: value for key, value in message.items() if key != "role"}
 
 
 def _beside(given: _Input) -> list[Any]:
@@ -104,7 +116,7 @@ def _beside(given: _Input) -> list[Any]:
 
 
 def _strings(value: Any) -> list[str]:
-    """Every string value that a template may print."""
+    """Every string that a template may print."""
     if isinstance(value, _Input):
         value = [*value.messages, *_beside(value)]
     found: list[str] = []

@@ -28,9 +28,14 @@ def any_of(tokens: frozenset[str]) -> re.Pattern[str]:
 
 @lru_cache(maxsize=256)
 def _edges(tokens: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Proper beginnings and proper endings of the tokens."""
-    beginnings = {token[:size] for token in tokens for size in range(1, len(token))}
-    endings = {token[size:] for token in tokens for size in range(1, len(token))}
+    """Proper beginnings and proper endings of the tokens.
+
+    Not of bare words such as chatglm3's `sop`: every other word would be an edge of one, and names
+    that a template compares would be marked.
+    """
+    tags = [token for token in tokens if not token.isalnum()]
+    beginnings = {token[:size] for token in tags for size in range(1, len(token))}
+    endings = {token[size:] for token in tags for size in range(1, len(token))}
     return frozenset(beginnings), frozenset(endings)
 
 
@@ -57,13 +62,11 @@ def needs_marks(text: str, tokens: frozenset[str]) -> bool:
 
 
 def map_strings(value: Any, change: Callable[[str], str]) -> Any:
-    """A copy of JSON-like data with each string value changed; keys and roles stay."""
+    """A copy of JSON-like data with each string changed, the names of fields as well."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, Mapping):
-        return {
-            key: item if key == "role" else map_strings(item, change) for key, item in value.items()
-        }
+        return {change(key): map_strings(item, change) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [map_strings(item, change) for item in value]
     return value

@@ -107,14 +107,17 @@ class SlowCodec:
         return ids[num_newline:] if ids[:num_newline] == self._newline_ids else ids
 
     def decode(self, ids: Sequence[int], *, skip_special_tokens: bool) -> str:
+        known = [token_id for token_id in ids if 0 <= token_id < self.vocabulary_size]
         text: str = self._hub.decode(
-            list(ids),
+            known,
             skip_special_tokens=skip_special_tokens,
             clean_up_tokenization_spaces=False,
         )
         return text
 
     def token_bytes(self, token_id: int) -> bytes | None:
+        if not 0 <= token_id < self.vocabulary_size:
+            return b""  # a model's output layer is often padded beyond its vocabulary
         token = self._hub.convert_ids_to_tokens([token_id])[0]
         if isinstance(token, bytes):
             return token

@@ -8,7 +8,13 @@ import orjson
 from werkzeug.wrappers import Request
 
 from app import offload
-from app.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
+from app.errors import (
+    BodyTimeout,
+    BodyTooLarge,
+    ClientDisconnected,
+    InvalidRequest,
+    UnsupportedMediaType,
+)
 
 MAX_DEPTH = 64
 # Parsing more than this takes longer than the event loop can bear.
@@ -21,6 +27,8 @@ def read_json(request: Request, max_bytes: int) -> dict[str, Any]:
 
     Raises:
         UnsupportedMediaType: it is not declared as plain JSON.
+        BodyTimeout: it does not come.
+        ClientDisconnected: the client went away before its end.
         BodyTooLarge: it is longer than `max_bytes`, whatever its headers say.
         InvalidRequest: it is not a JSON object, or holds NaN, a lone surrogate, NUL or too deep
             a nesting.
@@ -61,12 +69,21 @@ def _read(request: Request, max_bytes: int) -> bytes:
         raise too_large
     # Chunked bodies have no length, and Werkzeug's own limit would cut them in silence.
     chunks, size = [], 0
-    while chunk := request.stream.read(min(CHUNK, max_bytes + 1 - size)):
+    while chunk := _read_some(request, min(CHUNK, max_bytes + 1 - size)):
         chunks.append(chunk)
         size += len(chunk)
         if size > max_bytes:
             raise too_large
     return b"".join(chunks)
+
+
+def _read_some(request: Request, num_bytes: int) -> bytes:
+    try:
+        return request.stream.read(num_bytes)
+    except TimeoutError:
+        raise BodyTimeout("the request body did not arrive in time") from None
+    except OSError:
+        raise ClientDisconnected("the client went away") from None
 
 
 def _check_values(body: Any) -> None:
