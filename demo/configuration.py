@@ -1,0 +1,54 @@
+"""The gateway's configuration for the demo: model_config.json, with other Triton ports if asked."""
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from demo.environment import DEMO
+
+CONFIGURATION = DEMO.parent / "model_config.json"
+
+SECTIONS = ("llm", "embedding", "rerank")
+
+FILE_KEYS = ("path", "chat_template")
+"""What names a file or folder relative to the configuration's own folder."""
+
+
+@contextmanager
+def configuration_file(ports: Mapping[int, int], source: Path = CONFIGURATION) -> Iterator[Path]:
+    """A configuration with the ports of its URLs replaced, `{old: new}`; a copy if any differ."""
+    if all(old == new for old, new in ports.items()):
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="openai-api-demo-") as folder:
+        copy = Path(folder) / source.name
+        content = json.loads(source.read_text())
+        copy.write_text(json.dumps(_moved(content, ports, source.parent), ensure_ascii=False))
+        yield copy
+
+
+def _moved(content: dict[str, Any], ports: Mapping[int, int], folder: Path) -> dict[str, Any]:
+    moved = {
+        section: [_moved_model(model, ports, folder) for model in content.get(section, [])]
+        for section in SECTIONS
+    }
+    return {**content, **moved}
+
+
+def _moved_model(model: dict[str, Any], ports: Mapping[int, int], folder: Path) -> dict[str, Any]:
+    named = {key: folder / model[key] for key in FILE_KEYS if key in model}
+    # A chat template may also be one of the gateway's own, which is found by its bare name.
+    files = {key: str(path) for key, path in named.items() if path.exists()}
+    return {**model, **files, "url": _moved_url(model["url"], ports)}
+
+
+def _moved_url(url: str, ports: Mapping[int, int]) -> str:
+    scheme, separator, rest = url.rpartition("://")
+    port = urlsplit(f"//{rest}").port
+    if port is None or port not in ports:
+        return url
+    return f"{scheme}{separator}{rest.replace(f':{port}', f':{ports[port]}', 1)}"

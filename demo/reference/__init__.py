@@ -1,0 +1,1 @@
+"""Reference results for the demo's models, computed once with other implementations."""

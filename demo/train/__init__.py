@@ -1,0 +1,1 @@
+"""Trains the small language model that the demo serves."""

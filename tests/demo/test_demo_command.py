@@ -1,0 +1,218 @@
+"""`python -m demo`: both processes, the printed lines, and every way to end."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from demo import shared_memory
+from demo.configuration import configuration_file
+from demo.environment import DEMO
+from demo.gateway import Gateway
+from demo.ports import free_ports
+
+STAND_IN = textwrap.dedent("""
+    # A gateway that is ready at once: what the demo does with the real one is in tests/live.
+    import http.server, json, sys
+    port = int(sys.argv[sys.argv.index("--port") + 1])
+    urls = json.load(open(sys.argv[sys.argv.index("--config-file") + 1]))["llm"][0]["url"]
+    print("configured", urls, flush=True)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    http.server.HTTPServer(("localhost", port), Handler).serve_forever()
+""")
+
+LAUNCHER = textwrap.dedent("""
+    import sys
+    import demo.__main__ as command, demo.configuration, demo.gateway
+    from pathlib import Path
+    command.check_gateway = lambda: None
+    demo.gateway.COMMAND = (sys.executable, sys.argv[1])
+    demo.configuration.configuration_file.__wrapped__.__defaults__ = (Path(sys.argv[2]),)
+    sys.exit(command.main(sys.argv[3:]))
+""")
+
+CONFIGURATION = {
+    "llm": [
+        {"name": "demo-chat", "url": "localhost:8001", "path": "demo-chat", "chat_template": "x"}
+    ],
+    "embedding": [{"name": "e", "url": "http://localhost:8000", "path": "."}],
+    "rerank": [{"name": "r", "url": "triton.example:9000", "path": "missing"}],
+    "model_infos": [{"name": "demo-chat"}],
+}
+
+
+@pytest.fixture
+def source(tmp_path):
+    (tmp_path / "demo-chat").mkdir()
+    path = tmp_path / "model_config.json"
+    path.write_text(json.dumps(CONFIGURATION))
+    return path
+
+
+@pytest.fixture
+def start(tmp_path, source):
+    """Start the demo with a stand-in for the gateway; ends it at the end."""
+    script = tmp_path / "stand_in.py"
+    script.write_text(STAND_IN)
+    started = []
+
+    def run(*options):
+        command = [sys.executable, "-c", LAUNCHER, str(script), str(source), *options]
+        process = subprocess.Popen(
+            command,
+            cwd=DEMO.parent,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def running(start):
+    """A demo that has printed its examples, its port, and what it printed."""
+    port, *triton = free_ports(4)
+    process = start("--port", str(port), "--triton-ports", ",".join(map(str, triton)))
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "Stop with Ctrl-C" in line:
+            break
+    return process, port, triton, "".join(lines)
+
+
+def children(process):
+    """Process ids started by the demo, gateway and Triton."""
+    listing = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True).stdout
+    pairs = [line.split() for line in listing.splitlines()[1:]]
+    return [int(pid) for pid, parent in pairs if int(parent) == process.pid]
+
+
+def assert_nothing_left(process, before, tmp_path):
+    assert not [pid for pid in before if os.path.exists(f"/proc/{pid}")]
+    assert shared_memory.regions(f"{shared_memory.FAMILY}-{process.pid}-") == []
+    assert not list(tmp_path.glob("openai-api-demo-*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_answers_and_ends_without_a_trace(running, tmp_path, number):
+    process, port, triton, printed = running
+    assert len(re.findall(rf"^curl http://localhost:{port}/v1/", printed, re.MULTILINE)) == 3
+    assert f"configured localhost:{triton[1]}" in printed
+    before = children(process)
+    assert len(before) == 2
+    process.send_signal(number)
+    assert process.wait(timeout=20) == 0
+    assert "Traceback" not in process.stdout.read()
+    assert_nothing_left(process, before, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "ended"), [("stand_in", "The gateway"), ("tritonserver", "Triton")]
+)
+def test_when_one_dies_it_says_so_and_stops_the_other(running, tmp_path, name, ended):
+    process, _, _, _ = running
+    before = children(process)
+    (victim,) = [pid for pid in before if name in Path(f"/proc/{pid}/cmdline").read_text()]
+    os.kill(victim, signal.SIGKILL)
+    assert process.wait(timeout=20) == 1
+    assert f"{ended} ended unexpectedly (exit code -9); stopping." in process.stdout.read()
+    assert_nothing_left(process, before, tmp_path)
+
+
+def test_a_port_in_use_is_one_sentence(start):
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = start("--port", str(port), "--host", "127.0.0.1")
+        printed = process.communicate(timeout=20)[0]
+    assert process.returncode == 2
+    assert re.fullmatch(rf"Cannot listen on port {port} of 127.0.0.1 .* with --port\.\n", printed)
+
+
+def test_an_interpreter_without_the_gateway_is_one_sentence(tmp_path):
+    command = [
+        sys.executable,
+        "-S",
+        "-c",
+        "import sys; sys.path.append('.'); import demo.__main__ as m; sys.exit(m.main([]))",
+    ]
+    done = subprocess.run(command, cwd=DEMO.parent, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert re.fullmatch(r"The gateway cannot run with .*\n", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--triton-ports", "8000"], "give three port numbers"),
+        (["--triton-ports", "1,2,x"], "'x' is not a port number"),
+        (["--port", "65536"], "'65536' is not a port number"),
+        (["--model", "x"], "unrecognized arguments: --model x"),
+    ],
+)
+def test_wrong_options_are_named(options, text):
+    command = [sys.executable, "-m", "demo", *options]
+    done = subprocess.run(command, cwd=DEMO.parent, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert text in done.stderr
+
+
+def test_the_default_ports_use_the_file_itself(source):
+    with configuration_file({8000: 8000, 8001: 8001}, source) as path:
+        assert path == source
+
+
+def test_other_ports_are_put_into_a_copy_that_finds_its_files(source):
+    with configuration_file({8000: 1, 8001: 2, 8002: 3}, source) as path:
+        content = json.loads(path.read_text())
+        assert content["llm"][0]["url"] == "localhost:2"
+        assert content["llm"][0]["path"] == str(source.parent / "demo-chat")
+        assert content["llm"][0]["chat_template"] == "x"
+        assert content["embedding"][0]["url"] == "http://localhost:1"
+        assert content["rerank"][0] == CONFIGURATION["rerank"][0]
+        assert content["model_infos"] == CONFIGURATION["model_infos"]
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("localhost", "http://localhost:7"),
+        ("0.0.0.0", "http://127.0.0.1:7"),
+        ("::", "http://[::1]:7"),
+    ],
+)
+def test_the_printed_url_can_be_opened(host, url):
+    assert Gateway(host, 7, None).url == url
+
+
+def test_a_gateway_that_ends_at_once_is_one_sentence(start, tmp_path):
+    (tmp_path / "stand_in.py").write_text("raise SystemExit(3)")
+    port, *triton = free_ports(4)
+    process = start("--port", str(port), "--triton-ports", ",".join(map(str, triton)))
+    began = time.monotonic()
+    assert "The gateway did not start (exit code 3)." in process.communicate(timeout=30)[0]
+    assert process.returncode == 2
+    assert time.monotonic() - began < 15
