@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,7 +77,9 @@ def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> None:
 
 
 def _shown(default: object) -> str:
-    return default.name if isinstance(default, Path) else str(default).lower()
+    if isinstance(default, Path):
+        return default.name
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def _serve(parsed: argparse.Namespace) -> int:
@@ -97,7 +98,7 @@ def _serve(parsed: argparse.Namespace) -> int:
     )
     sys.stdout.flush()
     # A new process, because gevent must patch before any of the libraries loaded here is.
-    os.execve(command[0], [*command, "wsgi:app"], environ)  # noqa: S606  # no shell is meant
+    os.execve(command[0], [*command, "wsgi:app"], environ)  # noqa: S606  # no shell
 
 
 def _load_models(settings: Settings) -> None:
@@ -110,11 +111,9 @@ def _demo(arguments: Sequence[str]) -> int:
     if not (PROJECT_ROOT / "demo" / "__main__.py").is_file():
         print("openai-api: the demo comes with the source code; start it there", file=sys.stderr)
         return EXIT_CONFIGURATION
-    command = [sys.executable, "-m", "demo", *arguments]
-    try:
-        return subprocess.call(command, cwd=PROJECT_ROOT)  # noqa: S603  # a fixed program
-    except KeyboardInterrupt:
-        return 130
+    os.chdir(PROJECT_ROOT)
+    # In place of this process, so that a signal to it reaches the demo.
+    os.execv(sys.executable, [sys.executable, "-m", "demo", *arguments])  # noqa: S606  # no shell
 
 
 def _check(parsed: argparse.Namespace) -> int:

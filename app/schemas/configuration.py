@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields
+from marshmallow import RAISE, Schema, ValidationError, fields, pre_load
 
 from app.errors import Problem
 from app.schemas.fields import (
@@ -83,11 +83,19 @@ class ConfigurationSchema(Schema):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        # Its keys are known only here, and the message names them.
         self.error_messages = {
             **self.error_messages,
             "unknown": "is not a known key; known are " + ", ".join(self.load_fields),
             "type": "must be an object",
         }
+
+    @pre_load
+    def without_nulls(self, entry: Any, **_: Any) -> Any:
+        """A key whose value is null says as much as no key."""
+        if not isinstance(entry, dict):
+            return entry
+        return {key: value for key, value in entry.items() if value is not None}
 
 
 class TimeoutsSchema(ConfigurationSchema):

@@ -25,7 +25,7 @@ class ContractMismatch(BackendError):
 
 
 # Streams of older Tritons carry no status, and a full queue shares one with a dead server,
-# so the words decide first (their tables: docs/operations.md).
+# so the words decide first.
 BY_TEXT: tuple[tuple[re.Pattern[str], type[ApiError]], ...] = (
     (re.compile("Exceeds maximum queue size"), ModelOverloaded),
     (re.compile("Request timeout expired|Deadline Exceeded", re.I), BackendTimeout),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -76,11 +77,15 @@ class HttpConnection:
         return np.asarray(array)
 
     def _ask(self, question: Callable[[InferenceServerClient], T]) -> T:
+        started = time.monotonic()
         try:
             return question(self._client())
         except InferenceServerException as error:
             raise _triton_error(error) from None
         except TimeoutError as error:
+            # The same is raised for both; before the answer's own deadline it was the connection.
+            if time.monotonic() - started < self._timeouts.first_token:
+                raise unavailable(f"no connection: {error!r}") from None
             raise timed_out(repr(error)) from None
         except (OSError, HTTPConnectionClosed) as error:
             raise unavailable(repr(error)) from None

@@ -1,0 +1,43 @@
+# The gateway alone: Triton and its models run elsewhere. Build: docker build -t openai_api .
+FROM python:3.12-slim AS build
+
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python3 -m venv /opt/venv
+WORKDIR /opt/openai_api
+
+# First the locked requirements: the layer stays as long as the lock does.
+COPY requirements.txt ./
+RUN /opt/venv/bin/python -m pip install --require-hashes --only-binary :all: -r requirements.txt
+
+COPY setup.cfg pyproject.toml requirements.in README.md ./
+COPY wsgi.py gunicorn.conf.py openai_api_cli.py ./
+COPY chat_templates ./chat_templates
+COPY app ./app
+# Installed where it lies, so that `openai-api` and openai_api_cli.py are the same code.
+RUN /opt/venv/bin/python -m pip install --no-deps --no-build-isolation --editable . \
+    && chmod 0755 openai_api_cli.py
+
+
+FROM python:3.12-slim
+
+# A number, so that Kubernetes can see that it is not root.
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin openai
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /opt/openai_api /opt/openai_api
+
+# openai_api_cli.py finds its Python through PATH. /tmp is all that is ever written to.
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HF_HUB_OFFLINE=1 \
+    HF_HOME=/tmp/huggingface \
+    CONFIG_FILE=/LocalRun/model_config.json
+
+WORKDIR /opt/openai_api
+USER 10001
+EXPOSE 5100
+# A server on another port needs PORT as a variable too, for this check to find it.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python3", "-c", "import os, urllib.request as http; \
+         http.urlopen('http://127.0.0.1:' + os.environ.get('PORT', '5100') + '/health', timeout=4)"]
+CMD ["/opt/openai_api/openai_api_cli.py", "--host", "0.0.0.0", "--port", "5100"]

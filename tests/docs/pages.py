@@ -1,0 +1,85 @@
+"""What a test needs of the Markdown pages: code blocks with their output, tables, links."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+PAGES = (
+    PROJECT / "README.md",
+    PROJECT / "CHANGELOG.md",
+    PROJECT / "CONTRIBUTING.md",
+    *sorted((PROJECT / "docs").rglob("*.md")),
+)
+
+BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block. `start` and `end` are the offsets of its text in the page."""
+
+    page: Path
+    language: str
+    text: str
+    start: int
+    end: int
+
+    def __str__(self) -> str:
+        first = next(iter(self.text.splitlines()), "")
+        return f"{self.page.name}: {first[:60]}"
+
+
+def blocks(page: Path) -> list[Block]:
+    """The blocks of a page, in order."""
+    return [
+        Block(page, match[2], textwrap.dedent(match[3]), match.start(3), match.end(3))
+        for match in BLOCK.finditer(page.read_text())
+    ]
+
+
+def with_output(page: Path) -> list[tuple[Block, Block | None]]:
+    """Every block of `sh` or `python`, with the block of another language that follows it."""
+    found = blocks(page)
+    outputs = [None if is_code(block) else block for block in found[1:]]
+    return [
+        (block, after)
+        for block, after in zip(found, [*outputs, None], strict=False)
+        if is_code(block)
+    ]
+
+
+def is_code(block: Block) -> bool:
+    return block.language in ("sh", "python")
+
+
+def rows(page: Path, heading: str, first_column: str) -> list[dict[str, str]]:
+    """The rows under a heading of all its tables whose first column has that name."""
+    section = sections(page)[heading]
+    found: list[dict[str, str]] = []
+    names: list[str] = []
+    for line in section.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line[:1] == "|" else []
+        if not cells:
+            names = []
+        elif not names:
+            names = cells
+        elif names[0] == first_column and not set(line) <= set("|-"):
+            found.append(dict(zip(names, cells, strict=True)))
+    return found
+
+
+def sections(page: Path) -> dict[str, str]:
+    """The text under each heading, up to the next one of any level."""
+    parts = HEADING.split(page.read_text())
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def code_spans(cell: str) -> list[str]:
+    """What stands in backticks."""
+    return re.findall(r"`([^`]*)`", cell)

@@ -1,0 +1,130 @@
+"""docs/configuration.md against the table of settings and the schemas, both ways."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from marshmallow import Schema, fields
+
+from app.registry import load_registry
+from app.schemas.configuration import (
+    SECTIONS,
+    EmbeddingOutputSchema,
+    RerankOutputSchema,
+    TimeoutsSchema,
+)
+from app.settings import TABLE, Setting
+from tests.docs.pages import PROJECT, blocks, code_spans, rows, sections
+from tests.tokenizers.cached import folder
+
+PAGE = PROJECT / "docs" / "configuration.md"
+SETTINGS = rows(PAGE, "Settings", "setting")
+PARTS = {
+    "model_infos": ("`model_infos`", SECTIONS["model_infos"]),
+    "llm": ("`llm`", SECTIONS["llm"]),
+    "embedding": ("`embedding`", SECTIONS["embedding"]),
+    "embedding.output_config": ("`output_config` of `embedding`", EmbeddingOutputSchema),
+    "rerank": ("`rerank`", SECTIONS["rerank"]),
+    "rerank.output_config": ("`output_config` of `rerank`", RerankOutputSchema),
+    "timeouts": ("Waiting: `timeouts`", TimeoutsSchema),
+}
+
+
+def keys_of(part: str) -> list[dict[str, str]]:
+    return rows(PAGE, PARTS[part][0], "key")
+
+
+def test_every_setting_is_on_the_page() -> None:
+    assert [code_spans(row["setting"]) for row in SETTINGS] == [[row.name] for row in TABLE]
+
+
+@pytest.mark.parametrize(
+    ("row", "setting"), list(zip(SETTINGS, TABLE, strict=False)), ids=[row.name for row in TABLE]
+)
+def test_settings_are_as_the_page_says(row: dict[str, str], setting: Setting) -> None:
+    assert code_spans(row["variable"]) == [setting.env]
+    assert code_spans(row["flag"]) == list(setting.flags)
+    default = setting.default
+    if isinstance(default, Path):
+        default = default.name
+    shown = str(default).lower() if isinstance(default, bool) else str(default)
+    assert code_spans(row["default"]) == [shown]
+    assert row["meaning"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_keys_are_the_schemas(part: str) -> None:
+    schema: Schema = PARTS[part][1]()
+    assert {row["key"] for row in keys_of(part)} == {f"`{name}`" for name in schema.fields}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_defaults_are_the_schemas(part: str) -> None:
+    schema: Schema = PARTS[part][1]()
+    for row in keys_of(part):
+        (name,) = code_spans(row["key"])
+        field = schema.fields[name]
+        if isinstance(field, fields.Nested):
+            continue
+        assert row["default"] == shown_default(field) or is_in_words(field, row), name
+
+
+def shown_default(field: Any) -> str:
+    return "required" if field.required else f"`{json.dumps(field.load_default)}`"
+
+
+def is_in_words(field: Any, row: dict[str, str]) -> bool:
+    """Where the schema has no default, the page says in words what takes its place."""
+    default = row["default"]
+    is_only_code = default.startswith("`") and default.endswith("`") and default.count("`") == 2
+    return not field.required and field.load_default is None and bool(default) and not is_only_code
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_choices_are_the_schemas(part: str) -> None:
+    schema: Schema = PARTS[part][1]()
+    for row in keys_of(part):
+        (name,) = code_spans(row["key"])
+        choices = getattr(getattr(schema.fields[name], "inner", None), "choices", ())
+        if len(choices) > 1:
+            assert code_spans(row["type"]) == [json.dumps(choice) for choice in choices], name
+
+
+def test_the_example_loads(tmp_path: Path) -> None:
+    """Unchanged but for its folders, which are small ones here."""
+    (example,) = (block.text for block in blocks(PAGE) if block.language == "json")
+    folders = {"chatglm2-6b": "byte_level_bpe"}
+    content = json.loads(example)
+    for section in ("llm", "embedding", "rerank"):
+        for entry in content[section]:
+            path = tmp_path / Path(entry["path"]).name
+            shutil.copytree(folder(folders.get(entry["name"], "wordpiece")), path)
+            example = example.replace(entry["path"], str(path))
+    file = tmp_path / "model_config.json"
+    file.write_text(example)
+    registry = load_registry(file, PROJECT / "chat_templates")
+    assert registry.warnings == ()
+    facts = registry.find("chatglm2-6b").facts  # type: ignore[attr-defined]  # a language model's
+    assert (facts.start_id, facts.end_id, facts.mask_positions) == (-1, -2, (-1,))
+    assert facts.bad_words == ((7768,), (3908,))
+    assert facts.stop_words == ((2,), (2,))
+    assert registry.find("bge-reranker").inputs == {  # type: ignore[attr-defined]
+        "input_ids": "input_ids",
+        "attention_mask": "attention_mask",
+    }
+
+
+def test_word_lists_are_read_as_the_page_says() -> None:
+    from app.registry.words import read_words
+
+    text = sections(PAGE)["How word lists are read"]
+    lists = [span for span in code_spans(text) if span.startswith("[[")]
+    assert [read_words(json.loads(span)) for span in lists] == [
+        ((7768,), (3908,)),
+        ((5,), (6, 7)),
+        ((2,), (2,)),
+    ]
