@@ -68,7 +68,7 @@ class TritonServer:
         self.ports = {"http": http_port, "grpc": grpc_port, "metrics": metrics_port}
         self._environment = environment
         self._is_own_log = log_file is None
-        self.log_file = log_file or _temporary_log()
+        self.log_file = log_file or Path(os.devnull)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -82,6 +82,8 @@ class TritonServer:
             check_port(LOOPBACK, port, PORTS_OPTION)
         environment = self._environment or ensure_environment()
         shared_memory.remove_abandoned()
+        if self._is_own_log:
+            self.log_file = _temporary_log()
         with self.log_file.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603
                 self._command(environment),

@@ -91,6 +91,8 @@ def train(
         if progress.seconds - saved > 60 * settings.save_minutes:
             saved = progress.seconds
             export(model, tokenizer, folder)
+    if recent:
+        _report(progress, recent)
     export(model, tokenizer, folder)
     return progress
 

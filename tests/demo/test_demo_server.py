@@ -65,9 +65,14 @@ def test_kill_leaves_nothing(server):
     assert shared_memory.regions(server.shm_prefix) == []
 
 
-def test_a_killed_launcher_takes_triton_with_it(repository):
-    command = [sys.executable, "-c", LAUNCHER, str(repository)]
-    launcher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=DEMO.parent)
+def test_a_killed_launcher_takes_triton_with_it(repository, tmp_path):
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", LAUNCHER, str(repository)],
+        cwd=DEMO.parent,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     pid, prefix = launcher.stdout.readline().split()
     launcher.kill()
     launcher.communicate()
