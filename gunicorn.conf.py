@@ -1,9 +1,10 @@
 """gunicorn with gevent. Every value comes from the settings table (app/settings.py)."""
 
+import math
 import os
 import time
 
-from app.settings import Settings
+from app.settings import STARTED_AT, Settings
 
 settings = Settings.load()
 
@@ -15,12 +16,11 @@ worker_class = "gevent"
 worker_connections = 2048
 # Also the limit for reading a request's headers.
 keepalive = 5
-graceful_timeout = int(settings.graceful_timeout)
+graceful_timeout = math.ceil(settings.graceful_timeout)
 timeout = 60
 loglevel = settings.server_log_level
 # gRPC channels and native threads do not survive a fork.
 preload_app = False
 control_socket_disable = True
 
-# Workers inherit it, so that all of them tell the same start.
-os.environ.setdefault("OPENAI_API_STARTED_AT", str(int(time.time())))
+os.environ.setdefault(STARTED_AT, str(int(time.time())))

@@ -10,9 +10,9 @@ from flask import Flask
 
 from app.blueprints import chat, completions, embeddings, health, models, rerank
 from app.observability.logs import configure_logging
-from app.registry import load_registry
+from app.registry import read_registry
 from app.services.catalogue import Catalogue, build_catalogue
-from app.settings import PROJECT_ROOT, Settings
+from app.settings import PROJECT_ROOT, STARTED_AT, Settings
 from app.web.calls import Server
 from app.web.contexts import register_request_context
 from app.web.errors import register_error_handlers
@@ -21,8 +21,6 @@ log = logging.getLogger(__name__)
 
 CHAT_TEMPLATES = PROJECT_ROOT / "chat_templates"
 BLUEPRINTS = (models, completions, chat, embeddings, rerank, health)
-# Set once by gunicorn's master, so that every worker tells the same start.
-STARTED_AT = "OPENAI_API_STARTED_AT"
 
 
 def build(settings: Settings | None = None) -> Flask:
@@ -54,4 +52,4 @@ def load_catalogue(settings: Settings) -> Catalogue:
     Raises:
         ConfigurationError: every mistake in it, and every folder that cannot be used.
     """
-    return build_catalogue(load_registry(settings.config_file, CHAT_TEMPLATES))
+    return build_catalogue(*read_registry(settings.config_file, CHAT_TEMPLATES))

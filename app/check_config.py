@@ -41,9 +41,13 @@ def _lines(model: ServedModel) -> Iterator[str]:
 
 
 def _word_lines(key: str, words: Words, model: LanguageModel) -> Iterator[str]:
+    tokenizer = model.tokenizer
     for word in words:
-        text = model.tokenizer.decode(word, skip_special_tokens=False)
-        yield f"  {key}: {list(word)} which is {text!r}"
+        if all(0 <= token_id < tokenizer.vocabulary_size for token_id in word):
+            text = repr(tokenizer.decode(word, skip_special_tokens=False))
+        else:
+            text = "not in the tokenizer's vocabulary"
+        yield f"  {key}: {list(word)} which is {text}"
 
 
 def _report_readiness(catalogue: Catalogue) -> int:

@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from app.errors import ConfigurationError
 from app.settings import PROJECT_ROOT, TABLE, Setting, Settings
 
 EXIT_CONFIGURATION = 2
+GUNICORN_CONFIGURATION = PROJECT_ROOT / "gunicorn.conf.py"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if given[0] == "demo":
         # The demo has its own options; see `openai-api demo --help`.
-        return _demo(given[1:])
+        _demo(given[1:])
     parsed = parser.parse_args(given)
     try:
         return int(parsed.run(parsed))
@@ -82,17 +84,20 @@ def _shown(default: object) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-def _serve(parsed: argparse.Namespace) -> int:
+def _serve(parsed: argparse.Namespace) -> NoReturn:
     environ = dict(os.environ)
     for setting in TABLE:
         given = getattr(parsed, setting.name, None)
         if given is not None:
             environ[setting.env] = given
     settings = Settings.load(environ)
+    if not GUNICORN_CONFIGURATION.is_file():
+        print("openai-api: serve works from the source folder; install with -e", file=sys.stderr)
+        sys.exit(EXIT_CONFIGURATION)
     # What is wrong is told here, once, and not by every worker.
     _load_models(settings)
     environ["CONFIG_FILE"] = str(settings.config_file)
-    command = [sys.executable, "-m", "gunicorn", "-c", str(PROJECT_ROOT / "gunicorn.conf.py")]
+    command = [sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONFIGURATION)]
     environ["PYTHONPATH"] = os.pathsep.join(
         filter(None, [str(PROJECT_ROOT), environ.get("PYTHONPATH")])
     )
@@ -107,10 +112,10 @@ def _load_models(settings: Settings) -> None:
     load_catalogue(settings)
 
 
-def _demo(arguments: Sequence[str]) -> int:
+def _demo(arguments: Sequence[str]) -> NoReturn:
     if not (PROJECT_ROOT / "demo" / "__main__.py").is_file():
         print("openai-api: the demo comes with the source code; start it there", file=sys.stderr)
-        return EXIT_CONFIGURATION
+        sys.exit(EXIT_CONFIGURATION)
     os.chdir(PROJECT_ROOT)
     # In place of this process, so that a signal to it reaches the demo.
     os.execv(sys.executable, [sys.executable, "-m", "demo", *arguments])  # noqa: S606  # no shell

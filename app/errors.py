@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 ERROR_TYPES = {
@@ -20,6 +21,8 @@ ERROR_TYPES = {
     503: "service_unavailable_error",
     504: "timeout_error",
 }
+
+EXPLAINED_IN_LOG = (500, 502)
 
 
 class ApiError(Exception):
@@ -53,6 +56,15 @@ class ApiError(Exception):
         """OpenAI's error type, which follows the status."""
         fallback = "invalid_request_error" if self.status < 500 else "server_error"
         return ERROR_TYPES.get(self.status, fallback)
+
+    def for_client(self, request_id: str) -> ApiError:
+        """The error, which names the request if only the log explains what happened."""
+        if self.status not in EXPLAINED_IN_LOG:
+            return self
+        # A copy, because waiting requests may share one failure.
+        error = copy.copy(self)
+        error.message = f"{self.message} (request id {request_id})"
+        return error
 
     def as_dict(self) -> dict[str, dict[str, str | None]]:
         """OpenAI's error body, all four keys always there."""

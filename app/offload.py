@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,4 +29,25 @@ def run(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return function(*args, **kwargs)
     import gevent
 
-    return gevent.get_hub().threadpool.apply(function, args, kwargs)  # type: ignore[no-any-return]  # gevent's pool is untyped
+    def outcome() -> tuple[T | None, Exception | None]:
+        # An error that leaves the thread by itself is printed by gevent, traceback and all.
+        try:
+            return function(*args, **kwargs), None
+        except Exception as error:
+            return None, error
+
+    value, error = gevent.get_hub().threadpool.apply(outcome)
+    if error is not None:
+        raise error
+    return value  # type: ignore[no-any-return]  # gevent's pool is untyped
+
+
+def time_limit(seconds: float) -> AbstractContextManager[Any]:
+    """Raise TimeoutError in what runs inside after `seconds`.
+
+    For work that waits on gevent's sockets, as tritonclient's HTTP does on every host.
+    """
+    import gevent
+
+    limit: AbstractContextManager[Any] = gevent.Timeout(seconds, TimeoutError)
+    return limit

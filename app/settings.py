@@ -15,6 +15,9 @@ from app.errors import ConfigurationError, Problem
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
+# Set once by gunicorn's master, so that every worker tells the same start, in Unix seconds.
+STARTED_AT = "OPENAI_API_STARTED_AT"
+
 LOG_LEVELS = ("CRITICAL", "FATAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
 SERVER_LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}

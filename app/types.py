@@ -149,3 +149,8 @@ class RerankRequest:
     documents: tuple[str, ...]
     top_n: int | None = None
     return_documents: bool = False
+
+
+def first_given(*values: Any) -> Any:
+    """The first that is not None, None if there is none."""
+    return next((value for value in values if value is not None), None)

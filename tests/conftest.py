@@ -12,6 +12,9 @@ from flask.testing import FlaskClient
 from tests.applications import build_application, standard_configuration
 from tests.scripted_triton import ScriptedHttpTriton, ScriptedTriton
 
+# The real Triton, and the server in front of it.
+pytest_plugins = ("tests.live.fixtures",)
+
 
 @pytest.fixture(scope="session")
 def _triton() -> Iterator[ScriptedTriton]:
@@ -44,12 +47,28 @@ def http_triton(_http_triton: ScriptedHttpTriton) -> ScriptedHttpTriton:
 @pytest.fixture
 def app(tmp_path: Path, triton: ScriptedTriton, http_triton: ScriptedHttpTriton) -> Flask:
     """The application with a language model, an embedding model and a reranker."""
-    return build_application(
-        tmp_path, standard_configuration(triton.address, http_triton.address)
-    )
+    return build_application(tmp_path, standard_configuration(triton.address, http_triton.address))
 
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     """A client of that application."""
     return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def _shared_app(
+    tmp_path_factory: pytest.TempPathFactory,
+    _triton: ScriptedTriton,
+    _http_triton: ScriptedHttpTriton,
+) -> Flask:
+    configuration = standard_configuration(_triton.address, _http_triton.address)
+    return build_application(tmp_path_factory.mktemp("shared"), configuration)
+
+
+@pytest.fixture
+def shared_client(
+    _shared_app: Flask, triton: ScriptedTriton, http_triton: ScriptedHttpTriton
+) -> FlaskClient:
+    """The same for all tests that leave the models' contracts as they are."""
+    return _shared_app.test_client()

@@ -28,6 +28,7 @@ class Answer:
         self._last_ids = self._end_ids | {word[0] for word in stop_words if len(word) == 1}
         self._phrases = StopTokens([word for word in stop_words if len(word) > 1])
         self._has_begun = False
+        self._is_stop_word = False
         self.is_over = False
 
     def tokens(self, message: Any) -> Tokens:
@@ -41,11 +42,17 @@ class Answer:
         for token_id in self._output.read(message):
             if token_id in self._last_ids:
                 is_end = token_id in self._end_ids
+                self._is_stop_word = token_id != self._output.end_id
                 return self._finish(ids, "stop", None if is_end else token_id)
             ids += self._phrases.push(token_id)
             if self._phrases.matched:
+                self._is_stop_word = True
                 return self._finish(ids, "stop", self._phrases.matched[-1])
         return self._verdict(ids)
+
+    def has_ended_itself(self, knows_stop_words: bool) -> bool:
+        """Whether the model stops by itself where the answer does."""
+        return self.is_over and (knows_stop_words or not self._is_stop_word)
 
     def _verdict(self, ids: list[int]) -> Tokens:
         if self._output.has_end_token:

@@ -27,7 +27,7 @@ class CumulativeOutput:
     ) -> None:
         self._prompt_ids = prompt_ids
         self._max_tokens = max_tokens
-        self._end_id = end_id & MASK_32
+        self.end_id = end_id & MASK_32
         self._is_end_real = 0 <= end_id < vocabulary_size
         self._vocabulary_size = vocabulary_size
         self._num_read = 0
@@ -45,8 +45,10 @@ class CumulativeOutput:
         row = self._row(response)
         start = len(self._prompt_ids)
         length = self._sequence_length(response)
-        if length > len(row):
-            raise broken_contract(f"sequence_length {length} in a row of {len(row)} ids")
+        if not start <= length <= len(row):
+            raise broken_contract(
+                f"sequence_length {length} for {start} prompt tokens in a row of {len(row)} ids"
+            )
         if self._num_read == 0:
             self._check_prompt(row)
         generated = row[start + self._num_read : length].astype(np.int64) & MASK_32
@@ -64,15 +66,17 @@ class CumulativeOutput:
 
     def _row(self, response: Any) -> NDArray[Any]:
         ids = output(response, "output_ids")
-        if ids is None or ids.ndim != 3 or ids.shape[0] < 1 or ids.shape[1] < 1:
-            raise broken_contract(f"output_ids is {None if ids is None else ids.shape}")
+        if ids is None or ids.dtype.kind not in "iu" or ids.ndim != 3 or ids.size < 1:
+            raise broken_contract(
+                f"output_ids is {None if ids is None else (ids.dtype, ids.shape)}"
+            )
         row: NDArray[Any] = ids[0, 0]
         return row
 
     def _sequence_length(self, response: Any) -> int:
         length = output(response, "sequence_length")
-        if length is None or length.size < 1:
-            raise broken_contract("sequence_length is missing")
+        if length is None or length.dtype.kind not in "iu" or length.size < 1:
+            raise broken_contract("sequence_length is missing or no integer")
         return int(length.reshape(-1)[0])
 
     def _check_prompt(self, row: NDArray[Any]) -> None:
@@ -81,7 +85,7 @@ class CumulativeOutput:
             raise broken_contract("output_ids does not begin with the prompt")
 
     def _without_fill(self, generated: NDArray[Any], width: int, length: int) -> NDArray[Any]:
-        ends = np.flatnonzero(generated == self._end_id)
+        ends = np.flatnonzero(generated == self.end_id)
         if not len(ends):
             return generated
         first = int(ends[0])
@@ -110,8 +114,11 @@ class CumulativeOutput:
         parameters = response.parameters
         if "triton_final_response" in parameters and parameters["triton_final_response"].bool_param:
             return True
-        flags = (output(response, name) for name in ("finished", "is_finished"))
-        return any(flag is not None and bool(flag.reshape(-1)[0]) for flag in flags)
+        flags = [output(response, name) for name in ("finished", "is_finished")]
+        present = [flag.reshape(-1) for flag in flags if flag is not None]
+        if any(flag.size < 1 for flag in present):
+            raise broken_contract("finished is empty")
+        return any(bool(flag[0]) for flag in present)
 
     def _checked(self, ids: NDArray[Any]) -> list[int]:
         if len(ids) and int(ids.max()) >= self._vocabulary_size:

@@ -15,6 +15,9 @@ from app.triton.http_connection import HttpConnection
 from app.triton.tensors import Array
 from app.types import RequestContext
 
+# How many dimensions the output for one text has.
+TOKEN_VECTORS, ONE_VECTOR = 2, 1
+
 
 class Embedding:
     """One embedding model."""
@@ -39,16 +42,19 @@ class Embedding:
         """The configured output, or a pooled one, or token vectors, or the only one there is."""
         if self._spec.output is not None:
             return self._spec.output
-        by_dims = {output_dims(tensor, contract): name for name, tensor in contract.outputs.items()}
         if "sentence_embedding" in contract.outputs:
             return "sentence_embedding"
-        name = by_dims.get(2) or by_dims.get(1)
-        if name is None:
-            raise broken_contract("no output of vectors; name it in output_config")
-        return name
+        for wanted in (TOKEN_VECTORS, ONE_VECTOR):
+            for name, tensor in contract.outputs.items():
+                if output_dims(tensor, contract) == wanted:
+                    return name
+        raise broken_contract("no output of vectors; name it in output_config")
 
     def _vector(self, values: Array, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        vector = self._pooled(values.astype(np.float32, copy=False), mask)
+        with np.errstate(over="ignore"):
+            vector = self._pooled(values.astype(np.float32, copy=False), mask)
+        if not np.isfinite(vector).all():
+            raise broken_contract("the output holds numbers that float32 cannot hold")
         return normalized(vector) if self._spec.is_normalized else vector
 
     def _pooled(self, values: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:

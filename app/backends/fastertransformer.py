@@ -23,7 +23,7 @@ from app.triton.errors import ContractMismatch, broken_contract
 from app.triton.grpc_connection import GrpcConnection, is_transport_failure
 from app.triton.model_stream import EndOfStream, ModelStream
 from app.triton.tensors import Array, cast, infer_request
-from app.types import Sampling, Tokens
+from app.types import Sampling, Tokens, first_given
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,19 @@ TENSORS = {
     "repetition_penalty": "repetition_penalty",
     "seed": "random_seed",
 }
+# What changes nothing: sent where a model requires the tensor, and not missed where it has none.
+NEUTRAL: Mapping[str, Any] = {
+    "temperature": 1.0,
+    "runtime_top_p": 1.0,
+    "runtime_top_k": 0,
+    "repetition_penalty": 1.0,
+    "bad_words_list": encode_words(()),
+    "stop_words_list": encode_words(()),
+}
+# Below it FasterTransformer's 1 / (temperature + 1e-6) leaves float32's range of use.
+MIN_TEMPERATURE = 1e-4
+# FasterTransformer divides by it, and smaller numbers become 0 in float32.
+MIN_PENALTY = 1e-6
 MASK_64 = 2**64 - 1
 
 
@@ -52,13 +65,13 @@ class FasterTransformer:
     def check_sampling(self, sampling: Sampling) -> None:
         """Refuse a field for which the model declares no tensor."""
         declared = self._contract.get().inputs
+        is_greedy = sampling.temperature == 0 and "runtime_top_k" in declared
         for field, tensor in TENSORS.items():
-            if getattr(sampling, field) is not None and tensor not in declared:
-                is_greedy = field == "temperature" and sampling.temperature == 0
-                if not is_greedy or TENSORS["top_k"] not in declared:
-                    raise UnsupportedParameter(
-                        f"{field} is not supported by this model", param=field
-                    )
+            value = getattr(sampling, field)
+            is_harmless = value in (None, NEUTRAL.get(tensor)) or (field == "top_k" and value < 1)
+            is_covered = field == "temperature" and is_greedy
+            if tensor not in declared and not is_harmless and not is_covered:
+                raise UnsupportedParameter(f"{field} is not supported by this model", param=field)
 
     def is_ready(self) -> bool:
         """Whether Triton says that the model is ready."""
@@ -79,7 +92,10 @@ class FasterTransformer:
             try:
                 message = self._next(stream, job)
             except ContractMismatch:
-                stream = self._send(job, self._changed(contract))
+                job.context.cancellation.forget(stream.interrupt)
+                stream.cancel()
+                contract = self._changed(contract)
+                stream = self._send(job, contract)
                 message = self._next(stream, job)
             while not answer.is_over:
                 tokens = answer.tokens(message)
@@ -90,7 +106,8 @@ class FasterTransformer:
             if stream is None:
                 job.when_ended()
             else:
-                self._leave(stream, job, is_drained=is_drained or answer.is_over)
+                has_ended = answer.has_ended_itself("stop_words_list" in contract.inputs)
+                self._leave(stream, job, is_drained=is_drained or has_ended)
 
     def _answer(self, job: GenerationJob) -> Answer:
         facts = self._facts
@@ -155,6 +172,7 @@ class FasterTransformer:
         facts = self._facts
         ends = [(token_id,) for token_id in facts.end_ids]
         values = {
+            **facts.extra_inputs,
             "input_ids": [job.prompt_ids],
             "input_lengths": len(job.prompt_ids),
             "request_output_len": job.max_tokens,
@@ -162,7 +180,6 @@ class FasterTransformer:
             "end_id": facts.end_id,
             "mask_positions": facts.mask_positions or (-1,),
             **self._sampling_values(job.sampling),
-            **facts.extra_inputs,
         }
         for tensor, words in (
             ("bad_words_list", facts.bad_words),
@@ -181,8 +198,8 @@ class FasterTransformer:
         values = {"random_seed": np.uint64(seed & MASK_64)}
         penalty = first_given(sampling.repetition_penalty, facts.repetition_penalty)
         if penalty is not None:
-            values["repetition_penalty"] = penalty
-        if temperature == 0 or top_p == 0:
+            values["repetition_penalty"] = max(penalty, MIN_PENALTY)
+        if temperature < MIN_TEMPERATURE or top_p == 0:
             # Greedy; a temperature of 0 would multiply the logits by a million instead.
             return {**values, "runtime_top_k": 1}
         # Without either of the two FasterTransformer is greedy, so both are always sent.
@@ -201,11 +218,9 @@ class FasterTransformer:
         Raises:
             BackendError: the model requires a tensor that nothing here has a value for.
         """
-        missing = [
-            name
-            for name, tensor in contract.inputs.items()
-            if name not in values and not tensor.is_optional
-        ]
+        required = {name for name, tensor in contract.inputs.items() if not tensor.is_optional}
+        values = {name: NEUTRAL[name] for name in required if name in NEUTRAL} | dict(values)
+        missing = sorted(required - set(values))
         if missing:
             raise broken_contract(f"the model requires {', '.join(missing)}; see extra_inputs")
         return {
@@ -219,8 +234,3 @@ class FasterTransformer:
         array = cast(value, tensor.datatype)
         num_dims = len(tensor.dims) + (1 if contract.max_batch_size else 0)
         return array.reshape((1,) * max(num_dims - array.ndim, 0) + array.shape)
-
-
-def first_given(*values: Any) -> Any:
-    """The first that is not None, None if there is none."""
-    return next((value for value in values if value is not None), None)

@@ -23,7 +23,11 @@ def get_health() -> Response:
 def get_readiness() -> Response:
     """200 when every model is ready in its Triton, else 503, with each model's cause."""
     report = readiness(current_server().catalogue)
-    return json_response(report, 200 if report["status"] == "ready" else 503)
+    if report["status"] == "ready":
+        return json_response(report)
+    response = json_response(report, 503)
+    response.headers["Retry-After"] = "1"
+    return response
 
 
 @blueprint.get("/version")

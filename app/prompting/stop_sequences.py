@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
+from functools import lru_cache
 
 
 class Automaton:
@@ -69,6 +70,12 @@ class Automaton:
         return state, count
 
 
+@lru_cache(maxsize=8)
+def automaton_of(patterns: tuple[Sequence[Hashable], ...]) -> Automaton:
+    """The automaton of some patterns, kept because choices and requests share them."""
+    return Automaton(patterns)
+
+
 class StopStrings:
     """Finds stop strings across chunk borders, holding back no more than a proper prefix of one.
 
@@ -79,7 +86,7 @@ class StopStrings:
     def __init__(self, stops: Sequence[str], *, include_stop: bool = False) -> None:
         """Raises ValueError for an empty stop string."""
         self._stops = list(stops)
-        self._automaton = Automaton(self._stops)
+        self._automaton = automaton_of(tuple(self._stops))
         self._include_stop = include_stop
         self._state = 0
         self._held = ""
@@ -114,7 +121,7 @@ class StopTokens:
     def __init__(self, words: Sequence[Sequence[int]]) -> None:
         """Raises ValueError for an empty word."""
         self._words = [tuple(word) for word in words]
-        self._automaton = Automaton(self._words)
+        self._automaton = automaton_of(tuple(self._words))
         self._state = 0
         self._held: list[int] = []
         self.matched: tuple[int, ...] | None = None

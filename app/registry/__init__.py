@@ -1,6 +1,6 @@
-"""The models of the configuration file, immutable and swapped whole."""
+"""The models of the configuration file, immutable."""
 
-from app.registry.loading import load_registry
+from app.registry.loading import load_registry, read_registry
 from app.registry.model_registry import ModelRegistry
 from app.registry.specs import (
     EmbeddingSpec,
@@ -18,4 +18,5 @@ __all__ = [
     "RerankSpec",
     "Timeouts",
     "load_registry",
+    "read_registry",
 ]

@@ -47,7 +47,7 @@ def read_facts(folder: Path) -> FolderFacts:
 def read_pooling(folder: Path) -> PoolingFacts:
     """Pooling, normalising and length from a sentence-transformers folder."""
     pooling = _read_json(folder / "1_Pooling" / "config.json")
-    modules = _read_json(folder / "modules.json")
+    modules = _read_json(folder / "modules.json", list)
     return PoolingFacts(
         pooling=_pooling_mode(pooling),
         is_normalized=_has_normalize(modules) if modules else None,
@@ -88,8 +88,10 @@ def _ids(value: Any) -> tuple[int, ...]:
     return tuple(item for item in values if isinstance(item, int))
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path, kind: type = dict) -> Any:
+    """The file's content, or an empty one where it is missing or not what it should be."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {}
+        content = None
+    return content if isinstance(content, kind) else kind()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from app.registry.specs import (
 )
 from app.registry.words import read_words
 from app.schemas.configuration import parse_configuration
+from app.types import first_given
 
 Section = Sequence[tuple[str, Mapping[str, Any]]]
 
@@ -28,19 +28,30 @@ NOT_YET = ("tool_call_parser", "reasoning_parser", "fim_template")
 DEFAULT_ENCODER_TOKENS = 512
 
 
-def load_registry(path: Path, templates: Path) -> ModelRegistry:
-    """Read the file; `templates` is the folder of the chat templates that come with the server.
+def read_registry(path: Path, templates: Path) -> tuple[ModelRegistry, list[Problem]]:
+    """The models whose entries are right, and every mistake in the others.
+
+    `templates` is the folder of the chat templates that come with the server.
 
     Raises:
-        ConfigurationError: every mistake, with its place in the file and what to do.
+        ConfigurationError: the file cannot be read at all.
     """
     sections, problems = parse_configuration(_read(path))
     loader = _Loader(path.parent, templates, sections)
     specs = loader.specs()
-    problems += loader.problems
+    return ModelRegistry(specs, loader.warnings), problems + loader.problems
+
+
+def load_registry(path: Path, templates: Path) -> ModelRegistry:
+    """The models of a file without mistakes.
+
+    Raises:
+        ConfigurationError: every mistake, with its place in the file and what to do.
+    """
+    registry, problems = read_registry(path, templates)
     if problems:
         raise ConfigurationError(problems)
-    return ModelRegistry(specs, loader.warnings)
+    return registry
 
 
 def _read(path: Path) -> Any:
@@ -52,7 +63,21 @@ def _read(path: Path) -> Any:
         problem = "is not UTF-8 text; save it as UTF-8"
     except json.JSONDecodeError as error:
         problem = f"is not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+    except (RecursionError, ValueError):
+        problem = "is nested too deeply, or holds a number that is too long"
     raise ConfigurationError([Problem(str(path), problem)])
+
+
+class _Names:
+    """Where each name is used first, and the places that use it again."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, str] = {}
+        self.repeated: list[str] = []
+
+    def add(self, name: str, path: str) -> None:
+        if self.first.setdefault(name, path) != path:
+            self.repeated.append(path)
 
 
 class _Loader:
@@ -65,6 +90,7 @@ class _Loader:
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
         self.infos = {info["name"]: info for _, info in sections["model_infos"]}
+        self._check_words()
 
     def specs(self) -> list[ModelSpec]:
         """Every model whose entry is right."""
@@ -84,20 +110,29 @@ class _Loader:
             if spec is not None:
                 yield spec
 
+    def _check_words(self) -> None:
+        for path, info in self.sections["model_infos"]:
+            for key in ("bad_words", "stop_words"):
+                if any(min(word) < 0 for word in read_words(info[key])):
+                    self._problem(f"{path}.{key}", "-1 is only allowed at the end of the offsets")
+
     def _check_names(self) -> None:
-        served = Counter(
-            entry["name"]
-            for section in ("llm", "embedding", "rerank")
-            for _, entry in self.sections[section]
-        )
-        described = Counter(info["name"] for _, info in self.sections["model_infos"])
-        for name, times in (served | described).items():
-            if served[name] > 1 or described[name] > 1:
-                self._problem(repr(name), f"is used {times} times; give every model its own name")
-        languages = {entry["name"] for _, entry in self.sections["llm"]}
-        for name in described:
+        served = self._names("llm", "embedding", "rerank")
+        described = self._names("model_infos")
+        for names in (served, described):
+            for path in names.repeated:
+                self._problem(f"{path}.name", "another entry has this name; give each its own")
+        languages = self._names("llm").first
+        for name in described.first:
             if name not in languages:
                 self.warnings.append(f"model_infos has {name!r}, which no llm entry serves")
+
+    def _names(self, *sections: str) -> _Names:
+        names = _Names()
+        for section in sections:
+            for path, entry in self.sections[section]:
+                names.add(entry["name"], path)
+        return names
 
     def _problem(self, path: str, message: str) -> None:
         self.problems.append(Problem(path, message))
@@ -113,6 +148,7 @@ class _Loader:
             return None
         return {
             "name": entry["name"],
+            "place": path,
             "url": entry["url"],
             "folder": folder.resolve(),
             "triton_model": entry["triton_model"] or entry["name"],
@@ -160,9 +196,9 @@ class _Loader:
         info = self.infos.get(name, {})
         known = read_facts(folder)
         numbers = {
-            "start_id": _given(info.get("start_id"), known.bos_id, -1),
-            "end_id": _given(info.get("end_id"), known.eos_ids[0] if known.eos_ids else None),
-            "max_len": _given(info.get("max_len"), known.context),
+            "start_id": first_given(info.get("start_id"), known.bos_id, -1),
+            "end_id": first_given(info.get("end_id"), known.eos_ids[0] if known.eos_ids else None),
+            "max_len": first_given(info.get("max_len"), known.context),
         }
         missing = [key for key, value in numbers.items() if value is None]
         if missing:
@@ -193,7 +229,7 @@ class _Loader:
         found = read_pooling(encoder["folder"])
         return EmbeddingSpec(
             pooling=entry["output_config"]["process"] or found.pooling or "cls",
-            is_normalized=_given(entry["normalize"], found.is_normalized, True),
+            is_normalized=first_given(entry["normalize"], found.is_normalized, True),
             takes_token_ids=entry["token_input"] != "reject",  # noqa: S105  # no password
             **encoder,
         )
@@ -204,10 +240,6 @@ class _Loader:
             return None
         activation = entry["output_config"]["process"] or "normalize"
         return RerankSpec(activation=activation, **encoder)
-
-
-def _given(*values: Any) -> Any:
-    return next((value for value in values if value is not None), None)
 
 
 def _other_ends(info: Mapping[str, Any], known: FolderFacts) -> tuple[int, ...]:

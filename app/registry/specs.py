@@ -24,7 +24,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """What every kind of model has."""
+    """What every kind of model has. `place` is its entry in the configuration: "llm[0]"."""
 
     task: ClassVar[Task]
 
@@ -38,6 +38,7 @@ class ModelSpec:
     max_inflight: int = 256
     max_queue: int = 256
     max_queue_wait: float = 2.0
+    place: str = ""
 
     @property
     def max_model_len(self) -> int | None:

@@ -30,5 +30,5 @@ def _is_offset_row(row: Sequence[int], num_ids: int) -> bool:
 
 
 def _split(ids: Sequence[int], offsets: Sequence[int]) -> list[tuple[int, ...]]:
-    starts = [0, *offsets[:-1]]
-    return [tuple(ids[start:end]) for start, end in zip(starts, offsets, strict=True)]
+    starts = [0, *offsets]
+    return [tuple(ids[start:end]) for start, end in zip(starts, offsets, strict=False)]

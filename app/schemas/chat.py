@@ -24,6 +24,7 @@ from app.schemas.unsupported import CHAT_FIELDS, SAMPLING_FIELDS
 from app.types import ChatRequest, Message
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+MAY_BE_WITHOUT_CONTENT = ("assistant", "function")
 MAX_MESSAGES = 2048
 MAX_PARTS = 256
 
@@ -47,7 +48,7 @@ class ChatMessage(StrictField):
             return content
         if isinstance(content, list):
             return self._joined(content)
-        if content is None and role == "assistant":
+        if content is None and role in MAY_BE_WITHOUT_CONTENT:
             return None
         raise _at("content", mismatch("a string or a list of text parts", content))
 
@@ -120,6 +121,35 @@ class ChatSchema(
     GenerationSchema.from_dict({**SAMPLING_FIELDS, **CHAT_FIELDS})  # type: ignore[misc]  # made at run time
 ):
     """Gives a `ChatRequest`."""
+
+    order = (
+        "model",
+        "messages",
+        "top_logprobs",
+        "temperature",
+        "top_p",
+        "modalities",
+        "verbosity",
+        "reasoning_effort",
+        "max_completion_tokens",
+        "frequency_penalty",
+        "presence_penalty",
+        "web_search_options",
+        "response_format",
+        "audio",
+        "stream",
+        "stop",
+        "logit_bias",
+        "logprobs",
+        "max_tokens",
+        "n",
+        "seed",
+        "stream_options",
+        "tools",
+        "tool_choice",
+        "function_call",
+        "functions",
+    )
 
     messages = Items(ChatMessage(), most=MAX_MESSAGES, required=True)
     max_tokens = max_tokens_field()

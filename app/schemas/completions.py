@@ -46,6 +46,26 @@ class CompletionSchema(
 ):
     """Gives a `CompletionRequest`."""
 
+    order = (
+        "model",
+        "prompt",
+        "best_of",
+        "echo",
+        "frequency_penalty",
+        "logit_bias",
+        "logprobs",
+        "max_tokens",
+        "n",
+        "presence_penalty",
+        "seed",
+        "stop",
+        "stream",
+        "stream_options",
+        "suffix",
+        "temperature",
+        "top_p",
+    )
+
     prompt = Prompts(required=True)
     echo = optional(Flag, default=False)
     max_tokens = max_tokens_field(minimum=0)

@@ -242,7 +242,9 @@ def parse_configuration(content: Any) -> tuple[dict[str, Entries], list[Problem]
         return sections, [Problem("the file", "must hold an object with the key llm, for example")]
     problems = [_unknown(name, SECTIONS) for name in content if name not in SECTIONS]
     for name, schema in SECTIONS.items():
-        entries = content.get(name) or []
+        entries = content.get(name)
+        if entries is None:
+            continue
         if not isinstance(entries, list):
             problems.append(Problem(name, "must be a list of objects"))
             continue

@@ -42,6 +42,8 @@ def _text(value: Any) -> str:
 class EmbeddingSchema(RequestSchema):
     """Gives an `EmbedRequest`."""
 
+    order = ("model", "input", "encoding_format", "dimensions")
+
     model = MODEL_NAME
     input = Inputs(required=True)
     encoding_format = optional(Choice, "float", "base64", default="float")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import orjson
 from marshmallow import ValidationError, fields
 
 MAX_SHOWN = 64
+DIGITS = re.compile(r"[0-9]{1,18}")
 
 BOOLEANS: Mapping[str, bool] = {"true": True, "false": False}
 
@@ -124,7 +126,8 @@ class Number(StrictField):
         if self.minimum is not None:
             return f"{self.noun}, {self.minimum} or more"
         if self.above is not None:
-            return f"{self.noun} above {self.above}"
+            top = "" if self.maximum is None else f", at most {self.maximum}"
+            return f"{self.noun} above {self.above}{top}"
         return self.noun
 
     def parse(self, value: Any) -> float:
@@ -135,7 +138,7 @@ class Number(StrictField):
 
     def _check_range(self, value: float) -> None:
         is_allowed = (
-            math.isfinite(value)
+            -math.inf < value < math.inf
             and (self.minimum is None or value >= self.minimum)
             and (self.maximum is None or value <= self.maximum)
             and (self.above is None or value > self.above)
@@ -154,13 +157,14 @@ class Integer(Number):
         self.may_be_string = may_be_string
 
     def parse(self, value: Any) -> int:
-        if self.may_be_string and isinstance(value, str) and value.isascii() and value.isdigit():
-            value = int(value[:20])
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value) or value != int(value):
+        if self.may_be_string and isinstance(value, str) and DIGITS.fullmatch(value):
+            value = int(value)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
             raise mismatch(self.expected, value)
         self._check_range(value)
-        return int(value)
+        return value
 
 
 class Choice(StrictField):

@@ -44,7 +44,7 @@ class StreamOptions(StrictField):
 
     def _flag(self, value: Mapping[str, Any], name: str) -> bool:
         try:
-            return Flag().parse(value.get(name) or False)
+            return value.get(name) is not None and Flag().parse(value[name])
         except ValidationError as error:
             raise ValidationError({name: error.messages}) from None
 
@@ -64,7 +64,7 @@ class GenerationSchema(RequestSchema):
     temperature = optional(Number, minimum=0, maximum=2)
     top_p = optional(Number, minimum=0, maximum=1)
     top_k = optional(Integer, minimum=-1, maximum=2**31 - 1)
-    repetition_penalty = optional(Number, above=0)
+    repetition_penalty = optional(Number, above=0, maximum=1000)
     seed = optional(Integer, minimum=-(2**63), maximum=2**64 - 1)
 
     @validates_schema(skip_on_field_errors=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError
 
@@ -12,12 +12,18 @@ from app.schemas.fields import Text, UnsupportedMessage
 
 MODEL_NAME = Text(shortest=1, longest=256)
 
-# Where a request has several problems, those of what it is about are told first.
-SUBJECTS = ("model", "prompt", "messages", "input", "query", "documents")
+# The longest key of a client's own object that an error message repeats.
+MAX_KEY = 64
 
 
 class RequestSchema(Schema):
-    """A schema that ignores fields nobody defines, as every server of this API does."""
+    """A schema that ignores fields nobody defines, as every server of this API does.
+
+    `order` is that of OpenAI's document, with `model` and what the request is about in front.
+    Where a request has several problems, the first in this order is told.
+    """
+
+    order: ClassVar[Sequence[str]] = ()
 
     class Meta:
         unknown = EXCLUDE
@@ -32,7 +38,7 @@ def model_name(body: Mapping[str, Any]) -> str:
     try:
         return str(MODEL_NAME.parse(body["model"]))
     except ValidationError as error:
-        raise _refusal({"model": error.messages}) from None
+        raise _refusal("model", error.messages) from None
 
 
 def parse(schema: Schema, body: Mapping[str, Any]) -> Any:
@@ -44,22 +50,23 @@ def parse(schema: Schema, body: Mapping[str, Any]) -> Any:
     try:
         return schema.load(body)
     except ValidationError as error:
-        raise _refusal(error.messages_dict) from None
+        name = min(error.messages_dict, key=lambda name: _rank(schema, name))
+        path = "" if name == "_schema" else name
+        raise _refusal(path, error.messages_dict[name]) from None
 
 
-def _refusal(problems: Mapping[Any, Any]) -> InvalidRequest:
-    path, message = _first(problems)
+def _refusal(path: str, problem: Any) -> InvalidRequest:
+    path, message = _first(path, problem)
     kind = UnsupportedParameter if isinstance(message, UnsupportedMessage) else InvalidRequest
     return kind(f"{path}: {message}" if path else message, param=path or None)
 
 
-def _rank(name: str) -> int:
-    return SUBJECTS.index(name) if name in SUBJECTS else len(SUBJECTS)
+def _rank(schema: Schema, name: str) -> int:
+    order = schema.order if isinstance(schema, RequestSchema) else ()
+    return order.index(name) if name in order else len(order)
 
 
-def _first(problems: Mapping[Any, Any]) -> tuple[str, str]:
-    path = min(problems, key=_rank)
-    problem, path = problems[path], "" if path == "_schema" else path
+def _first(path: str, problem: Any) -> tuple[str, str]:
     while not isinstance(problem, str):
         if isinstance(problem, list):
             problem = problem[0]
@@ -73,4 +80,4 @@ def _first(problems: Mapping[Any, Any]) -> tuple[str, str]:
 def _joined(path: str, key: Any) -> str:
     if isinstance(key, int):
         return f"{path}[{key}]"
-    return f"{path}.{key}" if path else str(key)
+    return f"{path}.{key}"[: len(path) + MAX_KEY] if path else str(key)

@@ -29,6 +29,8 @@ class Document(StrictField):
 class RerankSchema(RequestSchema):
     """Gives a `RerankRequest`."""
 
+    order = ("model", "query", "documents", "top_n", "return_documents")
+
     model = MODEL_NAME
     query = Text(shortest=1, required=True)
     documents = Items(Document(), most=MAX_DOCUMENTS, required=True)

@@ -18,9 +18,10 @@ class Neutral(StrictField):
 
     def parse(self, value: Any) -> None:
         if not any(_same(value, allowed) for allowed in self.neutral):
-            allowed = " or ".join([*map(shown, self.neutral), "leave it out"])
+            uses = [f"use {shown(neutral)}" for neutral in self.neutral]
+            allowed = " or ".join([*uses, "leave it out"])
             raise ValidationError(
-                [UnsupportedMessage(f"is not supported here: use {allowed}; it was {shown(value)}")]
+                [UnsupportedMessage(f"is not supported here: {allowed}; it was {shown(value)}")]
             )
 
 
@@ -46,21 +47,35 @@ SAMPLING_FIELDS = {
     "beam_width": Neutral(1),
     "length_penalty": Neutral(1),
     "prompt_logprobs": Neutral(),
+    "truncate_prompt_tokens": Neutral(),
+    "bad_words": Neutral([]),
+    "allowed_token_ids": Neutral(),
     "response_format": Neutral({"type": "text"}),
     "guided_json": Neutral(),
     "guided_regex": Neutral(),
     "guided_choice": Neutral(),
     "guided_grammar": Neutral(),
+    "guided_decoding_backend": Neutral(),
     "structured_outputs": Neutral(),
+    "prompt_embeds": Neutral(),
+    "logits_processors": Neutral([]),
+    "spaces_between_special_tokens": Neutral(True),
+    "return_token_ids": Neutral(False),
+    "detokenize": Neutral(True),
+    "priority": Neutral(0),
 }
 
 COMPLETION_FIELDS = {
+    # A prompt's special tokens are added, a chat template writes its own.
+    "add_special_tokens": Neutral(True),
     "best_of": Neutral(1),
     "logprobs": Neutral(False),
     "suffix": Neutral(""),
 }
 
 CHAT_FIELDS = {
+    "add_special_tokens": Neutral(False),
+    "echo": Neutral(False),
     "logprobs": Neutral(False),
     "top_logprobs": Neutral(0),
     "tools": Neutral([]),
@@ -70,6 +85,8 @@ CHAT_FIELDS = {
     "modalities": Neutral(["text"]),
     "audio": Neutral(),
     "reasoning_effort": Neutral("none"),
+    "include_reasoning": Neutral(True),
+    "thinking_token_budget": Neutral(),
     "verbosity": Neutral("medium"),
     "web_search_options": Neutral(),
     "chat_template": Neutral(),

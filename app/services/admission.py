@@ -34,19 +34,38 @@ class Admission:
         self.num_waiting = 0
 
     def enter(self, cancellation: Cancellation) -> Place:
-        """Wait for a place.
+        """Wait for a place for a request.
 
         Raises:
             ModelOverloaded: the queue is full, or waiting took too long.
             ClientDisconnected: nobody waits for the answer any more.
         """
         with self._changed:
-            if self.num_inflight >= self._max_inflight:
-                if self.num_waiting >= self._max_queue:
-                    raise ModelOverloaded("the model has too many requests waiting; try again")
-                self._wait(cancellation)
-            self.num_inflight += 1
-            return Place(self)
+            is_full = self.num_inflight >= self._max_inflight
+            if is_full and self.num_waiting >= self._max_queue:
+                raise ModelOverloaded("the model has too many requests waiting; try again")
+            self.num_waiting += 1
+            try:
+                self._wait(cancellation, time.monotonic() + self._max_queue_wait)
+            finally:
+                self.num_waiting -= 1
+            return self._take()
+
+    def enter_again(self, cancellation: Cancellation) -> Place:
+        """Wait for one more place for a request that has one, as long as it takes.
+
+        A request's own prompts are not a reason to refuse it.
+
+        Raises:
+            ClientDisconnected: nobody waits for the answer any more.
+        """
+        with self._changed:
+            self._wait(cancellation, None)
+            return self._take()
+
+    def _take(self) -> Place:
+        self.num_inflight += 1
+        return Place(self)
 
     def leave(self) -> None:
         """Called by a place that is released."""
@@ -54,21 +73,20 @@ class Admission:
             self.num_inflight -= 1
             self._changed.notify()
 
-    def _wait(self, cancellation: Cancellation) -> None:
-        until = time.monotonic() + self._max_queue_wait
-        self.num_waiting += 1
+    def _wait(self, cancellation: Cancellation, until: float | None) -> None:
         cancellation.on_cancel(self._wake_all)
         try:
-            while self.num_inflight >= self._max_inflight:
-                if cancellation.is_cancelled:
-                    raise ClientDisconnected("the client went away")
-                remaining = until - time.monotonic()
-                if remaining <= 0:
+            while not cancellation.is_cancelled and self.num_inflight >= self._max_inflight:
+                remaining = None if until is None else until - time.monotonic()
+                if remaining is not None and remaining <= 0:
                     raise ModelOverloaded("the model is busy; try again shortly")
                 self._changed.wait(remaining)
         finally:
-            self.num_waiting -= 1
             cancellation.forget(self._wake_all)
+        if cancellation.is_cancelled:
+            # The place that woke this one is another's now.
+            self._changed.notify()
+            raise ClientDisconnected("the client went away")
 
     def _wake_all(self) -> None:
         with self._changed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,16 +83,16 @@ class Catalogue:
         return self._models[self.registry.resolve(name, task).name]
 
 
-def build_catalogue(registry: ModelRegistry) -> Catalogue:
+def build_catalogue(registry: ModelRegistry, problems: Sequence[Problem] = ()) -> Catalogue:
     """Load every tokenizer and template; connect to nothing yet.
 
     Raises:
-        ConfigurationError: every folder or template that cannot be used.
+        ConfigurationError: `problems`, and every folder or template that cannot be used.
     """
     builder = _Builder()
     models = {spec.name: builder.build(spec) for spec in registry}
-    if builder.problems:
-        raise ConfigurationError(builder.problems)
+    if problems or builder.problems:
+        raise ConfigurationError([*problems, *builder.problems])
     return Catalogue(registry, {name: model for name, model in models.items() if model})
 
 
@@ -137,7 +137,7 @@ class _Builder:
         try:
             return load()
         except kind as error:
-            self.problems.append(Problem(f"{spec.name}.{key}", str(error)))
+            self.problems.append(Problem(f"{spec.place}.{key}", str(error)))
             return None
 
 

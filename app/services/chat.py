@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from typing import Any
 
-from app import offload
 from app.errors import InvalidRequest, UnsupportedParameter
 from app.prompting.chat import encode_chat
 from app.services.answers import Envelope, Event, EventStream, fold
 from app.services.catalogue import LanguageModel
-from app.services.generation import Chunks, Continuation, check_length, generate, is_long, plan
+from app.services.generation import Chunks, Continuation, generate, plan
+from app.services.input_size import check_length, count_characters, tokenized
 from app.types import ChatRequest, Chunk, RequestContext, Usage
 
 
@@ -69,12 +69,11 @@ class Chat:
         return generate(self._model, [self._continuation], self._request, context, patience)
 
     def _prompt_ids(self) -> list[int]:
-        num_characters = count_characters(self._request.messages)
-        check_length(num_characters, self._model, "messages")
+        request = self._request
+        size = count_characters([request.messages, request.documents, request.template_kwargs])
+        check_length(size, self._model.spec.max_model_len, "messages")
         self._check_template_kwargs()
-        if is_long(num_characters):
-            return offload.run(self._encode)
-        return self._encode()
+        return tokenized(self._encode, size)
 
     def _encode(self) -> list[int]:
         model, request = self._model, self._request
@@ -105,17 +104,6 @@ class Chat:
                 raise UnsupportedParameter(
                     f"{param} is not allowed for this model; allowed are: {known}", param=param
                 )
-
-
-def count_characters(value: Any) -> int:
-    """How many characters the strings in JSON-like data have, wherever they are."""
-    if isinstance(value, str):
-        return len(value)
-    if isinstance(value, Mapping):
-        return sum(map(count_characters, value.values()))
-    if isinstance(value, (list, tuple)):
-        return sum(map(count_characters, value))
-    return 0
 
 
 def _stream_choices(chunk: Chunk) -> list[Event]:

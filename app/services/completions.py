@@ -11,11 +11,10 @@ from app.services.catalogue import LanguageModel
 from app.services.generation import (
     Chunks,
     Continuation,
-    check_vocabulary,
-    encode_text,
     generate,
     plan,
 )
+from app.services.input_size import check_length, check_vocabulary, count_characters, tokenized
 from app.types import Chunk, CompletionRequest, Prompt, RequestContext, Usage
 
 DEFAULT_MAX_TOKENS = 16
@@ -28,9 +27,8 @@ class Completion:
         self._model = model
         self._request = request
         self._envelope = Envelope("cmpl", "text_completion", request.model)
-        self._continuations = [
-            self._continuation(prompt, index) for index, prompt in enumerate(request.prompts)
-        ]
+        size = count_characters(request.prompts)
+        self._continuations = tokenized(self._plan, size)
         self._prompt_tokens = sum(len(item.prompt_ids) for item in self._continuations)
         self._echoes = [self._echo(index) for index in range(len(request.prompts))]
 
@@ -56,19 +54,24 @@ class Completion:
         )
         return stream.events([], self._stream_choices)
 
-    def _continuation(self, prompt: Prompt, index: int) -> Continuation:
-        request = self._request
+    def _plan(self) -> list[Continuation]:
+        return [self._continuation(*item) for item in enumerate(self._request.prompts)]
+
+    def _continuation(self, index: int, prompt: Prompt) -> Continuation:
+        model, request = self._model, self._request
         param = "prompt" if len(request.prompts) == 1 else f"prompt[{index}]"
         ids = self._ids(prompt, param)
-        default = self._model.spec.facts.max_tokens or DEFAULT_MAX_TOKENS
-        return Continuation(ids, plan(self._model, ids, request.max_tokens, default, param), index)
+        default = model.spec.facts.max_tokens or DEFAULT_MAX_TOKENS
+        max_tokens = plan(model, ids, request.max_tokens, default, param)
+        if not isinstance(prompt, str):
+            check_vocabulary(ids, model.tokenizer.vocabulary_size, param)
+        return Continuation(ids, max_tokens, index)
 
     def _ids(self, prompt: Prompt, param: str) -> list[int]:
-        if isinstance(prompt, str):
-            ids = encode_text(self._model, prompt, param) or self._begin()
-        else:
-            ids = list(prompt)
-            check_vocabulary(ids, self._model.tokenizer.vocabulary_size, param)
+        if not isinstance(prompt, str):
+            return list(prompt)
+        check_length(len(prompt), self._model.spec.max_model_len, param)
+        ids = self._model.tokenizer.encode(prompt) or self._begin()
         if not ids:
             raise InvalidRequest(f"{param} must not be empty for this model", param=param)
         return ids

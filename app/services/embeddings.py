@@ -14,7 +14,7 @@ from app import offload
 from app.backends.embedding import normalized
 from app.errors import ContextLengthExceeded, InvalidRequest
 from app.services.catalogue import EmbeddingModel
-from app.services.generation import check_vocabulary, is_long
+from app.services.input_size import check_vocabulary, tokenized
 from app.types import EmbedRequest, Prompt, RequestContext
 
 # Encoding more numbers than this takes longer than the event loop can bear.
@@ -45,10 +45,8 @@ def _usage(rows: Sequence[Sequence[int]]) -> dict[str, int]:
 
 
 def _token_rows(model: EmbeddingModel, request: EmbedRequest) -> list[list[int]]:
-    num_characters = sum(len(item) for item in request.inputs)
-    if is_long(num_characters):
-        return offload.run(_tokenize, model, request)
-    return _tokenize(model, request)
+    size = sum(len(item) for item in request.inputs)
+    return tokenized(_tokenize, size, model, request)
 
 
 def _tokenize(model: EmbeddingModel, request: EmbedRequest) -> list[list[int]]:
@@ -58,21 +56,28 @@ def _tokenize(model: EmbeddingModel, request: EmbedRequest) -> list[list[int]]:
         texts = [item for item in request.inputs if isinstance(item, str)]
         rows = model.tokenizer.encode_batch(texts, max_tokens=cut_to)
     else:
-        rows = [_wrapped(model, ids, index, cut_to) for index, ids in enumerate(request.inputs)]
+        rows = [
+            _wrapped(model, ids, _param(request, index), cut_to)
+            for index, ids in enumerate(request.inputs)
+        ]
     for index, row in enumerate(rows):
         if len(row) > limit:
-            param = f"input[{index}]" if len(rows) > 1 else "input"
+            param = _param(request, index)
             raise ContextLengthExceeded(
                 f"{param} has {len(row)} tokens; the model takes {limit}", param=param
             )
     return rows
 
 
-def _wrapped(model: EmbeddingModel, ids: Prompt, index: int, cut_to: int | None) -> list[int]:
+def _param(request: EmbedRequest, index: int) -> str:
+    return f"input[{index}]" if len(request.inputs) > 1 else "input"
+
+
+def _wrapped(model: EmbeddingModel, ids: Prompt, param: str, cut_to: int | None) -> list[int]:
     if not model.spec.takes_token_ids:
         raise InvalidRequest("input: this model takes strings, not token ids", param="input")
     assert not isinstance(ids, str)
-    check_vocabulary(ids, model.tokenizer.vocabulary_size, f"input[{index}]")
+    check_vocabulary(ids, model.tokenizer.vocabulary_size, param)
     return model.tokenizer.wrap(ids, max_tokens=cut_to)
 
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from app import offload
 from app.backends.generation import GenerationJob
-from app.errors import ContextLengthExceeded, InvalidRequest
+from app.errors import ContextLengthExceeded
 from app.prompting.detokenizer import IncrementalDetokenizer
 from app.prompting.stop_sequences import StopStrings
+from app.services.admission import Place
 from app.services.catalogue import LanguageModel
 from app.services.interleave import interleave
 from app.types import Chunk, Generation, RequestContext, Tokens
 
 Chunks = Generator[Chunk, None, None]
-
-# Tokenising less than this takes under a millisecond, which the event loop can bear.
-MAX_CHARACTERS_ON_LOOP = 4096
-# No tokenizer here makes fewer tokens than one for so many characters, so longer is too long.
-MAX_CHARACTERS_PER_TOKEN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +26,6 @@ class Continuation:
     prompt_ids: Sequence[int]
     max_tokens: int
     index: int = 0
-
-
-def check_length(num_characters: int, model: LanguageModel, param: str) -> None:
-    """Refuse a text that cannot fit the context, before it is tokenised."""
-    longest = model.spec.max_model_len * MAX_CHARACTERS_PER_TOKEN
-    if num_characters > longest:
-        raise ContextLengthExceeded(
-            f"{param} has {num_characters} characters, which is more than the model's context of"
-            f" {model.spec.max_model_len} tokens can hold",
-            param=param,
-        )
-
-
-def is_long(num_characters: int) -> bool:
-    """Whether working on so much text must not happen on the event loop."""
-    return num_characters > MAX_CHARACTERS_ON_LOOP
-
-
-def check_vocabulary(ids: Sequence[int], vocabulary_size: int, param: str) -> None:
-    """Refuse ids that the model does not have: FasterTransformer reads beyond its memory."""
-    wrong = next((token_id for token_id in ids if not 0 <= token_id < vocabulary_size), None)
-    if wrong is not None:
-        raise InvalidRequest(
-            f"{param}: token id {wrong} is not in the model's vocabulary of"
-            f" {vocabulary_size} tokens",
-            param=param,
-        )
 
 
 def plan(
@@ -75,7 +44,7 @@ def plan(
     """
     longest = model.spec.facts.max_len
     left = longest - len(prompt_ids)
-    if left < 1 or (wanted is not None and wanted > left):
+    if left < (1 if wanted is None else wanted):
         asked = f" and {wanted} tokens were asked for" if wanted is not None else ""
         raise ContextLengthExceeded(
             f"{param} has {len(prompt_ids)} tokens{asked}; the model's context is {longest} tokens",
@@ -98,10 +67,21 @@ def generate(
     Each choice ends with a chunk that has a `finish_reason`. Silence of `patience` seconds
     gives chunks that say so.
     """
-    sources = [_chunks(model, item, request, context, patience) for item in continuations]
-    if len(sources) == 1:
-        return sources[0]
-    return interleave(sources, context.cancellation)
+
+    def chunks(item: Continuation, place: Place) -> Chunks:
+        return _chunks(model, item, request, context, patience, place)
+
+    cancellation, admission = context.cancellation, model.admission
+    place = admission.enter(cancellation)
+    first, *others = continuations
+    if not others:
+        yield from chunks(first, place)
+        return
+
+    def later(item: Continuation) -> Chunks:
+        yield from chunks(item, admission.enter_again(cancellation))
+
+    yield from interleave([chunks(first, place), *map(later, others)], cancellation)
 
 
 def _chunks(
@@ -110,8 +90,8 @@ def _chunks(
     request: Generation,
     context: RequestContext,
     patience: float,
+    place: Place,
 ) -> Chunks:
-    place = model.admission.enter(context.cancellation)
     job = GenerationJob(
         prompt_ids=continuation.prompt_ids,
         max_tokens=continuation.max_tokens,
@@ -122,13 +102,19 @@ def _chunks(
         when_ended=place.release,
     )
     text = ChoiceText(model, continuation, request.stop)
+    last = time.monotonic()
     with closing(model.backend.generate(job)) as backend:
         for tokens in backend:
             chunk = text.chunk(tokens)
-            if chunk is not None:
-                yield chunk
-                if chunk.finish_reason is not None:
-                    return
+            if chunk is None:
+                # Tokens whose text is held back are silence to whoever waits for it.
+                if time.monotonic() - last < patience:
+                    continue
+                chunk = text.silence()
+            last = time.monotonic()
+            yield chunk
+            if chunk.finish_reason is not None:
+                return
 
 
 class ChoiceText:
@@ -151,6 +137,10 @@ class ChoiceText:
         if tokens.finish_reason is None and tokens.ids and not text:
             return None
         return self._made(text, tokens.finish_reason, tokens.stop_reason)
+
+    def silence(self) -> Chunk:
+        """The sign that nothing is certain yet."""
+        return self._made("", None, None)
 
     @property
     def _has_matched(self) -> bool:
@@ -177,11 +167,3 @@ class ChoiceText:
 
     def _made(self, text: str, finish_reason: str | None, stop_reason: int | str | None) -> Chunk:
         return Chunk(text, self._num_tokens, self._index, finish_reason, stop_reason)
-
-
-def encode_text(model: LanguageModel, text: str, param: str) -> list[int]:
-    """The token ids of a raw prompt, special tokens around it included."""
-    check_length(len(text), model, param)
-    if is_long(len(text)):
-        return offload.run(model.tokenizer.encode, text)
-    return model.tokenizer.encode(text)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from queue import Full, Queue
 from typing import Generic, TypeVar
 
 from app.cancellation import Cancellation
+from app.errors import ClientDisconnected
 
 T = TypeVar("T")
 
@@ -31,11 +33,20 @@ def interleave(
         Exception: of the first source that failed.
     """
     items: Queue[T | _End[T]] = Queue(MAX_WAITING)
+
+    def wake() -> None:
+        # A full queue has a consumer that is not waiting.
+        with suppress(Full):
+            items.put_nowait(_End(ClientDisconnected("the client went away")))
+
+    cancellation.on_cancel(wake)
     for source in sources:
         threading.Thread(target=_pump, args=(source, items, cancellation), daemon=True).start()
     num_open = len(sources)
     try:
         while num_open:
+            if cancellation.is_cancelled:
+                raise ClientDisconnected("the client went away")
             item = items.get()
             if not isinstance(item, _End):
                 yield item
@@ -44,6 +55,7 @@ def interleave(
                 raise item.error
             num_open -= 1
     finally:
+        cancellation.forget(wake)
         if num_open:
             cancellation.cancel()
 

@@ -6,10 +6,9 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from app import offload
 from app.backends.encoder import Row
 from app.services.catalogue import RerankModel
-from app.services.generation import is_long
+from app.services.input_size import tokenized
 from app.types import RequestContext, RerankRequest, Usage
 
 
@@ -36,10 +35,8 @@ def rerank(model: RerankModel, request: RerankRequest, context: RequestContext) 
 
 
 def _pairs(model: RerankModel, request: RerankRequest) -> list[Row]:
-    num_characters = len(request.query) + sum(map(len, request.documents))
-    if is_long(num_characters):
-        return offload.run(_tokenize, model, request)
-    return _tokenize(model, request)
+    size = len(request.query) + sum(map(len, request.documents))
+    return tokenized(_tokenize, size, model, request)
 
 
 def _tokenize(model: RerankModel, request: RerankRequest) -> list[Row]:

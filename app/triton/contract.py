@@ -24,7 +24,6 @@ class ModelContract:
 
     backend: str
     max_batch_size: int
-    is_decoupled: bool
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
 
@@ -34,7 +33,6 @@ def contract_from_config(config: Any) -> ModelContract:
     return ModelContract(
         backend=config.backend or config.platform,
         max_batch_size=config.max_batch_size,
-        is_decoupled=config.model_transaction_policy.decoupled,
         inputs={
             item.name: TensorSpec(_datatype(item), tuple(item.dims), item.optional)
             for item in config.input
@@ -47,11 +45,9 @@ def contract_from_config(config: Any) -> ModelContract:
 
 def contract_from_json(config: Mapping[str, Any]) -> ModelContract:
     """From the JSON form of the same message, in which defaults are left out."""
-    policy = config.get("model_transaction_policy", {})
     return ModelContract(
         backend=config.get("backend") or config.get("platform", ""),
         max_batch_size=int(config.get("max_batch_size", 0)),
-        is_decoupled=bool(policy.get("decoupled", False)),
         inputs={item["name"]: _json_tensor(item) for item in config.get("input", [])},
         outputs={item["name"]: _json_tensor(item) for item in config.get("output", [])},
     )

@@ -12,6 +12,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from app import offload
 from app.errors import ApiError, BackendTimeout, BackendUnavailable
 from app.registry import Timeouts
+from app.triton.address import Address
 from app.triton.contract import ModelContract, contract_from_config
 from app.triton.errors import classify, unavailable
 from app.triton.model_stream import ModelStream
@@ -38,8 +39,7 @@ class GrpcConnection:
     """A Triton's gRPC address, with or without a scheme; `grpcs://` and `https://` give TLS."""
 
     def __init__(self, url: str) -> None:
-        scheme, _, self._address = url.rpartition("://")
-        self._is_secure = scheme in ("grpcs", "https")
+        self._address = Address.parse(url)
         self._lock = threading.Lock()
         self._stub: Any = None
 
@@ -52,7 +52,7 @@ class GrpcConnection:
         return contract
 
     def is_model_ready(self, model: str, version: str, timeout: float) -> bool:
-        """Whether Triton says so. Raises BackendUnavailable when it cannot be asked."""
+        """Whether Triton says so. Raises ApiError when it cannot be asked."""
         request = service_pb2.ModelReadyRequest(name=model, version=version)
         return bool(self._call("ModelReady", request, timeout).ready)
 
@@ -81,10 +81,11 @@ class GrpcConnection:
             from grpc.experimental import gevent
 
             gevent.init_gevent()
-        if self._is_secure:
+        target = self._address.host_and_port
+        if self._address.is_secure:
             credentials = grpc.ssl_channel_credentials()
-            return grpc.secure_channel(self._address, credentials, options=OPTIONS)
-        return grpc.insecure_channel(self._address, options=OPTIONS)
+            return grpc.secure_channel(target, credentials, options=OPTIONS)
+        return grpc.insecure_channel(target, options=OPTIONS)
 
 
 def _short_call_error(error: Any) -> ApiError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from tritonclient.utils import InferenceServerException
 from app import offload
 from app.errors import ApiError
 from app.registry import Timeouts
+from app.triton.address import Address
 from app.triton.contract import ModelContract, contract_from_json
 from app.triton.errors import broken_contract, classify, timed_out, unavailable
 
@@ -23,30 +25,37 @@ T = TypeVar("T")
 
 # tritonclient's default of one connection serves concurrent requests one after another.
 MAX_CONNECTIONS = 64
+MAX_THREADS = 16
+# What tritonclient and the reading of a contract raise for an answer of another form.
+UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 
 
 class HttpConnection:
     """A Triton's HTTP address, with or without a scheme; `https://` gives TLS.
 
-    On an event loop one client serves all; elsewhere each thread has its own, because the
-    client's sockets belong to the thread that opened them.
+    On an event loop one client serves all. Elsewhere the client's sockets belong to the thread
+    that opened them, which costs it a loop of its own, so a few threads of ours do the asking.
     """
 
     def __init__(self, url: str, timeouts: Timeouts) -> None:
-        scheme, _, self._address = url.rpartition("://")
-        self._is_secure = scheme in ("https", "grpcs")
+        self._address = Address.parse(url)
         self._timeouts = timeouts
         self._lock = threading.Lock()
         self._shared: InferenceServerClient | None = None
         self._own = threading.local()
+        self._threads: ThreadPoolExecutor | None = None
 
     def contract(self, model: str, version: str) -> ModelContract:
         """The model's contract."""
-        return contract_from_json(self._ask(lambda client: client.get_model_config(model, version)))
+        limit = self._timeouts.connect
+        return self._ask(
+            lambda client: contract_from_json(client.get_model_config(model, version)), limit
+        )
 
     def is_model_ready(self, model: str, version: str) -> bool:
-        """Whether Triton says so. Raises BackendUnavailable when it cannot be asked."""
-        return bool(self._ask(lambda client: client.is_model_ready(model, version)))
+        """Whether Triton says so. Raises ApiError when it cannot be asked."""
+        limit = self._timeouts.connect
+        return self._ask(lambda client: bool(client.is_model_ready(model, version)), limit)
 
     def infer(
         self,
@@ -63,33 +72,42 @@ class HttpConnection:
         """
         tensors = [_tensor(name, datatype, array) for name, (datatype, array) in inputs.items()]
         wanted = [InferRequestedOutput(output, binary_data=True)]
-        result = self._ask(
-            lambda client: client.infer(
+
+        def question(client: InferenceServerClient) -> NDArray[Any] | None:
+            result = client.infer(
                 model, tensors, model_version=version, outputs=wanted, request_id=request_id
             )
-        )
-        try:
-            array = result.as_numpy(output)
-        except (ValueError, TypeError) as error:
-            raise broken_contract(f"output {output}: {error}") from None
+            array: NDArray[Any] | None = result.as_numpy(output)
+            return array
+
+        array = self._ask(question, self._timeouts.total)
         if array is None:
             raise broken_contract(f"output {output} is missing")
         return np.asarray(array)
 
-    def _ask(self, question: Callable[[InferenceServerClient], T]) -> T:
+    def _ask(self, question: Callable[[InferenceServerClient], T], limit: float) -> T:
+        if offload.is_event_loop():
+            return self._ask_here(question, limit)
+        with self._lock:
+            self._threads = self._threads or ThreadPoolExecutor(MAX_THREADS)
+        return self._threads.submit(self._ask_here, question, limit).result()
+
+    def _ask_here(self, question: Callable[[InferenceServerClient], T], limit: float) -> T:
         started = time.monotonic()
         try:
-            return question(self._client())
+            # The client's own timeouts are for each read; an answer that trickles has many.
+            with offload.time_limit(limit):
+                return question(self._client())
         except InferenceServerException as error:
             raise _triton_error(error) from None
         except TimeoutError as error:
-            # The same is raised for both; before the answer's own deadline it was the connection.
-            if time.monotonic() - started < self._timeouts.first_token:
+            # All raise the same; what took less than an answer may was the connection.
+            if time.monotonic() - started < min(self._timeouts.first_token, self._timeouts.total):
                 raise unavailable(f"no connection: {error!r}") from None
             raise timed_out(repr(error)) from None
         except (OSError, HTTPConnectionClosed) as error:
             raise unavailable(repr(error)) from None
-        except ValueError as error:
+        except UNREADABLE as error:
             raise broken_contract(f"unreadable answer: {error!r}") from None
 
     def _client(self) -> InferenceServerClient:
@@ -103,8 +121,8 @@ class HttpConnection:
 
     def _open(self, num_connections: int) -> InferenceServerClient:
         return InferenceServerClient(
-            self._address,
-            ssl=self._is_secure,
+            self._address.host_and_port,
+            ssl=self._address.is_secure,
             concurrency=num_connections,
             connection_timeout=self._timeouts.connect,
             network_timeout=self._timeouts.first_token,
@@ -121,4 +139,4 @@ def _triton_error(error: InferenceServerException) -> ApiError:
     status = str(error.status() or "")
     if not status and isinstance(error.__cause__, OSError):
         return unavailable(repr(error.__cause__))
-    return classify(status, error.message() or "")
+    return classify(status, str(error.message()))

@@ -41,7 +41,12 @@ class ModelStream:
         self._callbacks: list[Callable[[], None]] = []
         self._started = self._last = time.monotonic()
         self._has_answered = False
-        threading.Thread(target=self._fetch, name="triton-stream", daemon=True).start()
+        try:
+            threading.Thread(target=self._fetch, name="triton-stream", daemon=True).start()
+        except RuntimeError:
+            # Out of threads: nobody would ever end the call.
+            call.cancel()
+            raise
 
     def next(self, patience: float) -> Any | None:
         """The next `ModelInferResponse`, or None after `patience` seconds without one.

@@ -11,7 +11,9 @@ from typing import Any, Protocol
 from flask import Response, current_app, request
 from marshmallow import Schema
 
+from app import offload
 from app.cancellation import Cancellation
+from app.registry import ModelRegistry
 from app.schemas.request import model_name, parse
 from app.services.catalogue import Catalogue
 from app.settings import Settings
@@ -19,11 +21,14 @@ from app.types import RequestContext, Task
 from app.web.contexts import current_request_id
 from app.web.disconnects import watch
 from app.web.errors import as_api_error
-from app.web.json_body import read_json
+from app.web.json_body import parse_json, read_body
 from app.web.responses import json_response
 from app.web.sse import event_stream_response
 
 log = logging.getLogger(__name__)
+
+# Parsing more than this takes longer than the event loop can bear.
+MAX_BYTES_ON_LOOP = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +76,12 @@ def takes(schema: Schema, task: Task) -> Callable[[Callable[[Call], Response]], 
     def decorate(view: Callable[[Call], Response]) -> Callable[[], Response]:
         @functools.wraps(view)
         def wrapper() -> Response:
-            server = current_server()
-            body = read_json(request, server.settings.max_body_bytes)
-            server.catalogue.registry.resolve(model_name(body), task)
-            _note_unknown(body, schema)
+            server, settings = current_server(), current_server().settings
+            raw = read_body(request, settings.max_body_bytes, settings.body_timeout)
             context = RequestContext(current_request_id(), Cancellation())
-            return _watched(view, Call(parse(schema, body), context, server))
+            work = functools.partial(_parsed, raw, schema, task, server.catalogue.registry)
+            parsed = offload.run(work) if len(raw) > MAX_BYTES_ON_LOOP else work()
+            return _watched(view, Call(parsed, context, server))
 
         return wrapper
 
@@ -94,6 +99,13 @@ def generated(generating: Generating, call: Call) -> Response:
     )
 
 
+def _parsed(raw: bytes, schema: Schema, task: Task, registry: ModelRegistry) -> Any:
+    body = parse_json(raw)
+    registry.resolve(model_name(body), task)
+    _note_unknown(body, schema)
+    return parse(schema, body)
+
+
 def _watched(view: Callable[[Call], Response], call: Call) -> Response:
     watching = watch(request.environ, call.context.cancellation.cancel)
     try:
@@ -109,4 +121,4 @@ def _note_unknown(body: dict[str, Any], schema: Schema) -> None:
     if log.isEnabledFor(logging.DEBUG):
         unknown = sorted(name[:64] for name in body if name not in schema.load_fields)
         if unknown:
-            log.debug("%s: fields that change nothing: %r", current_request_id(), unknown[:32])
+            log.debug("fields that change nothing: %r", unknown[:32])

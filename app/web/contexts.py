@@ -56,4 +56,4 @@ def _limit_stalls(seconds: float) -> None:
 
 
 def _printable(path: str) -> str:
-    return path[:256].encode("ascii", "backslashreplace").decode().replace("\n", "\\n")
+    return path[:256].encode("unicode_escape").decode()

@@ -6,6 +6,7 @@ makes late. So one thread (a greenlet on an event loop) looks at the open reques
 
 from __future__ import annotations
 
+import logging
 import socket
 import struct
 import sys
@@ -13,6 +14,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 INTERVAL = 0.2
 
@@ -61,7 +64,14 @@ class _Watcher:
             for watch in watches:
                 if watch.is_gone():
                     watch.stop()
-                    watch.on_gone()
+                    _tell(watch)
+
+
+def _tell(watch: Watch) -> None:
+    try:
+        watch.on_gone()
+    except Exception:  # the other requests are still to be watched
+        log.exception("calling a request off failed")
 
 
 _watcher = _Watcher()

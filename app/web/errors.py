@@ -39,18 +39,19 @@ def register_error_handlers(app: Flask) -> None:
 def log_failure(error: ApiError, request_id: str) -> None:
     """What the client is not told: the backend's own words, with the request's id."""
     if error.status >= 500:
-        log.error("%s: %s (%s) %s", request_id, error.code, error.message, error.detail or "")
+        # Triton's words may hold line breaks; one event is one line.
+        log.error("%s: %s (%s) %r", request_id, error.code, error.message, error.detail or "")
     elif error.status == 499:
         log.info("%s: the client went away", request_id)
 
 
 def as_api_error(error: Exception, request_id: str) -> ApiError:
-    """The error itself, or for a bug of ours one that tells nothing of it."""
+    """What the client is told; for a bug of ours nothing of it."""
     if isinstance(error, ApiError):
         log_failure(error, request_id)
-        return error
+        return error.for_client(request_id)
     log.error("%s: internal error", request_id, exc_info=error)
-    return InternalError(f"internal error; give the operator the request id {request_id}")
+    return InternalError("internal error").for_client(request_id)
 
 
 def _any_error(error: Exception) -> Response:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import orjson
+import werkzeug.exceptions
 from werkzeug.wrappers import Request
 
 from app import offload
@@ -17,33 +19,39 @@ from app.errors import (
 )
 
 MAX_DEPTH = 64
-# Parsing more than this takes longer than the event loop can bear.
-MAX_BYTES_ON_LOOP = 64 * 1024
 CHUNK = 64 * 1024
 
 
-def read_json(request: Request, max_bytes: int) -> dict[str, Any]:
-    """The body's object.
+def read_body(request: Request, max_bytes: int, timeout: float) -> bytes:
+    """The bytes of a JSON body; `timeout` in seconds is for all of it.
 
     Raises:
         UnsupportedMediaType: it is not declared as plain JSON.
+        BodyTooLarge: it is longer than `max_bytes`, whatever its headers say.
         BodyTimeout: it does not come.
         ClientDisconnected: the client went away before its end.
-        BodyTooLarge: it is longer than `max_bytes`, whatever its headers say.
-        InvalidRequest: it is not a JSON object, or holds NaN, a lone surrogate, NUL or too deep
-            a nesting.
+        InvalidRequest: it is empty, or its framing is broken.
     """
     _check_type(request)
-    raw = _read(request, max_bytes)
+    # Other hosts read the body themselves before they call the application.
+    limit = offload.time_limit(timeout) if offload.is_event_loop() else nullcontext()
+    try:
+        with limit:
+            raw = _read(request, max_bytes)
+    except TimeoutError:
+        raise BodyTimeout("the request body did not arrive in time") from None
     if not raw:
         raise InvalidRequest("the request body is empty; send a JSON object")
-    if len(raw) > MAX_BYTES_ON_LOOP:
-        return offload.run(parse_json, raw)
-    return parse_json(raw)
+    return raw
 
 
 def parse_json(raw: bytes) -> dict[str, Any]:
-    """The object in `raw`. Raises InvalidRequest as `read_json`."""
+    """The object in `raw`.
+
+    Raises:
+        InvalidRequest: it is no JSON object, or holds NaN, a lone surrogate, NUL or too deep a
+            nesting.
+    """
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -80,10 +88,17 @@ def _read(request: Request, max_bytes: int) -> bytes:
 def _read_some(request: Request, num_bytes: int) -> bytes:
     try:
         return request.stream.read(num_bytes)
+    except werkzeug.exceptions.ClientDisconnected as error:
+        # Werkzeug says the same of a body that ends early and of one that does not come.
+        if isinstance(error.__context__, TimeoutError):
+            raise TimeoutError from None
+        raise
     except TimeoutError:
-        raise BodyTimeout("the request body did not arrive in time") from None
+        raise
     except OSError:
         raise ClientDisconnected("the client went away") from None
+    except Exception as error:  # each host has its own errors for broken chunks
+        raise InvalidRequest("the request body cannot be read", detail=repr(error)) from None
 
 
 def _check_values(body: Any) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import random
 from typing import Any
 
 import orjson
 from flask import Response
 
 from app.errors import ApiError
+
+SECOND_MS = 1000
 
 
 def json_response(content: Any, status: int = 200) -> Response:
@@ -20,7 +22,10 @@ def error_response(error: ApiError) -> Response:
     """The error's body, and the headers that tell clients whether to try again."""
     response = json_response(error.as_dict(), error.status)
     if error.retry_after is not None:
-        response.headers["Retry-After"] = str(math.ceil(error.retry_after))
+        response.headers["Retry-After"] = str(error.retry_after)
+        # Clients that were refused together must not come back together.
+        jitter_ms = random.randrange(SECOND_MS)  # noqa: S311  # no secret
+        response.headers["retry-after-ms"] = str(error.retry_after * SECOND_MS + jitter_ms)
     if error.is_worth_retrying is False:
         # openai-python would otherwise send a request that timed out twice more.
         response.headers["x-should-retry"] = "false"

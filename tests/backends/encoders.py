@@ -1,0 +1,71 @@
+"""Embedding and rerank backends in front of a scripted Triton."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from app.backends.cross_encoder import CrossEncoder
+from app.backends.embedding import Embedding
+from app.backends.encoder import Row
+from app.registry import EmbeddingSpec, RerankSpec, Timeouts
+from app.triton.http_connection import HttpConnection
+from app.types import RequestContext
+from tests.scripted_triton import ENCODER_CONFIG, ScriptedHttpTriton
+
+CONTEXT = RequestContext("request-7")
+LIMITS = Timeouts(connect=1, first_token=3, between_tokens=3, total=5)
+
+
+def _common(triton: ScriptedHttpTriton, timeouts: Timeouts) -> dict[str, Any]:
+    return {
+        "name": "encoder",
+        "url": f"http://{triton.address}",
+        "folder": Path(),
+        "triton_model": "encoder",
+        "timeouts": timeouts,
+        "max_tokens": 32,
+    }
+
+
+def embedding(triton: ScriptedHttpTriton, *, timeouts: Timeouts = LIMITS, **spec: Any) -> Embedding:
+    common = _common(triton, timeouts)
+    settings = EmbeddingSpec(**{**common, "is_normalized": False, **spec})
+    return Embedding(settings, HttpConnection(settings.url, timeouts))
+
+
+def cross_encoder(
+    triton: ScriptedHttpTriton, *, timeouts: Timeouts = LIMITS, **spec: Any
+) -> CrossEncoder:
+    settings = RerankSpec(**{**_common(triton, timeouts), **spec})
+    return CrossEncoder(settings, HttpConnection(settings.url, timeouts))
+
+
+def embed(served: Embedding, rows: Sequence[Sequence[int]]) -> list[list[float]]:
+    return [vector.tolist() for vector in served.embed(rows, CONTEXT)]
+
+
+def score(served: CrossEncoder, rows: Sequence[Sequence[int]]) -> list[float]:
+    return served.score([Row(ids) for ids in rows], CONTEXT)
+
+
+def encoder_config(
+    *,
+    inputs: dict[str, tuple[str, list[int]]] | None = None,
+    outputs: dict[str, list[int]] | None = None,
+    max_batch_size: int = 4,
+) -> dict[str, Any]:
+    """Triton's JSON of an encoder; `inputs` are (datatype, dims), `outputs` dims."""
+    config = {**ENCODER_CONFIG, "max_batch_size": max_batch_size}
+    if inputs is not None:
+        config["input"] = [
+            {"name": name, "data_type": f"TYPE_{kind}", "dims": [str(dim) for dim in dims]}
+            for name, (kind, dims) in inputs.items()
+        ]
+    if outputs is not None:
+        config["output"] = [
+            {"name": name, "data_type": "TYPE_FP32", "dims": [str(dim) for dim in dims]}
+            for name, dims in outputs.items()
+        ]
+    return config

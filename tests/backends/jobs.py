@@ -1,0 +1,77 @@
+"""Backends in front of a scripted Triton, and what they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.backends.fastertransformer import FasterTransformer
+from app.backends.generation import GenerationJob
+from app.cancellation import Cancellation
+from app.registry import LanguageModelSpec, Timeouts
+from app.registry.specs import GenerationFacts
+from app.triton.grpc_connection import GrpcConnection
+from app.types import RequestContext, Sampling, Tokens
+from tests.scripted_triton import ScriptedTriton
+
+PROMPT = (1, 10, 11, 12)
+END_ID = 2
+VOCABULARY = 100
+LIMITS = Timeouts(connect=1, first_token=5, between_tokens=5, total=10)
+
+
+def backend(
+    triton: ScriptedTriton,
+    *,
+    cancel: str | None = None,
+    timeouts: Timeouts = LIMITS,
+    **facts: Any,
+) -> FasterTransformer:
+    spec = LanguageModelSpec(
+        name="chat",
+        url=triton.address,
+        folder=Path(),
+        triton_model="llm",
+        triton_version="3",
+        cancel=cancel,
+        timeouts=timeouts,
+        facts=GenerationFacts(**{"start_id": 1, "end_id": END_ID, "max_len": 64, **facts}),
+    )
+    return FasterTransformer(spec, GrpcConnection(spec.url))
+
+
+class EndCounter:
+    """Counts how often `when_ended` was called."""
+
+    def __init__(self) -> None:
+        self.num_calls = 0
+
+    def __call__(self) -> None:
+        self.num_calls += 1
+
+
+def job(
+    *,
+    prompt_ids: tuple[int, ...] = PROMPT,
+    max_tokens: int = 8,
+    patience: float = 5.0,
+    cancellation: Cancellation | None = None,
+    when_ended: Callable[[], None] = lambda: None,
+    **sampling: Any,
+) -> GenerationJob:
+    return GenerationJob(
+        prompt_ids=prompt_ids,
+        max_tokens=max_tokens,
+        sampling=Sampling(**sampling),
+        vocabulary_size=VOCABULARY,
+        context=RequestContext("request-7", cancellation or Cancellation()),
+        patience=patience,
+        when_ended=when_ended,
+    )
+
+
+def answer(served: FasterTransformer, asked: GenerationJob) -> tuple[list[int], Tokens]:
+    """All ids of an answer, and its last tokens."""
+    parts = list(served.generate(asked))
+    return [token_id for part in parts for token_id in part.ids], parts[-1]

@@ -1,0 +1,95 @@
+"""Several choices at once: api 5.7."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from app.cancellation import Cancellation
+from app.errors import ClientDisconnected
+from app.services.interleave import interleave
+from tests.live.waiting import wait_until
+
+
+def counted(name: str, count: int, delay: float = 0.0) -> Iterator[tuple[str, int]]:
+    for number in range(count):
+        time.sleep(delay)
+        yield (name, number)
+
+
+def test_everything_comes_and_each_source_in_its_order() -> None:
+    sources = [counted("a", 30), counted("b", 300), counted("c", 0)]
+    items = list(interleave(sources, Cancellation()))
+    assert [number for name, number in items if name == "a"] == list(range(30))
+    assert [number for name, number in items if name == "b"] == list(range(300))
+    assert len(items) == 330
+
+
+def test_a_fast_source_does_not_wait_for_a_slow_one() -> None:
+    items = interleave([counted("slow", 1, 0.3), counted("fast", 3)], Cancellation())
+    assert [next(items)[0] for _ in range(3)] == ["fast"] * 3
+
+
+def failing() -> Iterator[tuple[str, int]]:
+    yield ("bad", 0)
+    raise ValueError("boom")
+
+
+def test_a_failure_reaches_the_consumer_and_calls_the_others_off() -> None:
+    cancellation = Cancellation()
+    with pytest.raises(ValueError, match="boom"):
+        list(interleave([failing(), counted("a", 10**6)], cancellation))
+    assert cancellation.is_cancelled
+
+
+def test_closing_early_calls_the_sources_off_and_closes_them() -> None:
+    cancellation, closed = Cancellation(), threading.Event()
+
+    def source() -> Iterator[int]:
+        try:
+            yield from iter(int, 1)
+        finally:
+            closed.set()
+
+    items = interleave([source(), source()], cancellation)
+    next(items)
+    items.close()
+    assert cancellation.is_cancelled
+    assert closed.wait(3)
+
+
+def test_a_whole_answer_calls_nothing_off() -> None:
+    cancellation = Cancellation()
+    list(interleave([counted("a", 2), counted("b", 2)], cancellation))
+    assert not cancellation.is_cancelled
+
+
+def waits_for(cancellation: Cancellation) -> Iterator[int]:
+    """A source as a backend is one: it waits, and is woken by the cancellation."""
+    gone = threading.Event()
+    cancellation.on_cancel(gone.set)
+    gone.wait(10)
+    raise ClientDisconnected("the client went away")
+    yield
+
+
+def test_a_consumer_that_waits_learns_that_its_client_has_gone() -> None:
+    """api 5.6: the greenlet of a request that nobody waits for must not stay for ever."""
+    cancellation = Cancellation()
+    sources = [waits_for(cancellation), waits_for(cancellation)]
+    outcome: list[BaseException] = []
+
+    def consume() -> None:
+        try:
+            list(interleave(sources, cancellation))
+        except BaseException as error:
+            outcome.append(error)
+
+    threading.Thread(target=consume, daemon=True).start()
+    time.sleep(0.1)
+    cancellation.cancel()
+    wait_until(lambda: bool(outcome), "the consumer's end", 3)
+    assert isinstance(outcome[0], ClientDisconnected)

@@ -1,0 +1,48 @@
+"""CPU-bound work: in place on a threaded host, in a native thread on an event loop."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from app import offload
+
+UNDER_GEVENT = """
+from gevent import monkey
+monkey.patch_all()
+import gevent, time
+from gevent.monkey import get_original
+from app import offload
+sleep, identify = get_original("time", "sleep"), get_original("_thread", "get_ident")
+assert offload.is_event_loop()
+ticks = []
+ticker = gevent.spawn(lambda: [(ticks.append(1), gevent.sleep(0.01)) for _ in range(100)])
+assert offload.run(lambda: (sleep(0.3), identify())[1]) != identify()
+assert len(ticks) > 10, ticks
+def fail(): raise KeyError("x")
+try:
+    offload.run(fail)
+except KeyError:
+    print("ok")
+"""
+
+
+def test_a_threaded_host_works_in_place() -> None:
+    assert not offload.is_event_loop()
+    assert offload.run(threading.get_ident) == threading.get_ident()
+
+
+def test_arguments_results_and_errors_pass_through() -> None:
+    assert offload.run(int, "ff", base=16) == 255
+    with pytest.raises(ValueError, match="invalid literal"):
+        offload.run(int, "x")
+
+
+def test_an_event_loop_goes_on_meanwhile() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", UNDER_GEVENT], capture_output=True, text=True, check=False
+    )
+    assert found.stdout == "ok\n", found.stderr
