@@ -83,9 +83,7 @@ def _install(say: Callable[[str], None]) -> None:
 
 
 def _run(command: list[str], purpose: str) -> None:
-    done = subprocess.run(  # noqa: S603
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         lines = [line.strip() for line in done.stdout.splitlines()]
         errors = [line for line in lines if line.startswith("ERROR")] or lines or ["no output"]

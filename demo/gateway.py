@@ -32,7 +32,7 @@ def check_gateway() -> None:
     if missing:
         raise DemoError(
             f"The gateway cannot run with {sys.executable}, which has no {' or '.join(missing)}:"
-            " install it first (make install) and run this from the project's folder."
+            " install it first (make run does) and run this from the project's folder."
         )
 
 
@@ -51,7 +51,7 @@ class Gateway:
         """Start the process and return at once; its output goes where the launcher's goes."""
         workers = [] if self._workers is None else ["--workers", str(self._workers)]
         listen = ["--host", self._host, "--port", str(self._port)]
-        self._process = subprocess.Popen(  # noqa: S603
+        self._process = subprocess.Popen(
             [*COMMAND, *listen, "--config-file", str(configuration), *workers],
             cwd=DEMO.parent,
             stdin=subprocess.DEVNULL,

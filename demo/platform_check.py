@@ -12,7 +12,7 @@ from demo.errors import DemoError
 MIN_GLIBC = (2, 35)
 """The wheel that carries tritonserver is tagged manylinux_2_35."""
 
-PYTHONS = ((3, 10), (3, 13))
+PYTHONS = ((3, 11), (3, 13))
 """First and last Python whose stub of the Python backend and whose numpy exist."""
 
 BUNDLED_LIBPYTHON = (3, 13)
@@ -26,12 +26,12 @@ def check_platform() -> None:
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         raise DemoError(
             f"The demo's Triton runs on Linux x86-64 only, and this is {platform.system()}"
-            f" {platform.machine()}: use the container (docker compose up) instead."
+            f" {platform.machine()}; use another machine."
         )
     _check_glibc()
     if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
         raise DemoError(
-            f"The demo's Triton needs Python 3.10 to 3.13, and this is {platform.python_version()}:"
+            f"The demo's Triton needs Python 3.11 to 3.13, and this is {platform.python_version()}:"
             " run it with another interpreter."
         )
 
@@ -82,7 +82,7 @@ def _loader_folders() -> list[Path]:
     """Folders of every libpython that the dynamic loader knows."""
     try:
         command = [LDCONFIG, "-p"]
-        listing = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+        listing = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return []
     paths = (line.rpartition(" => ")[2] for line in listing.stdout.splitlines())

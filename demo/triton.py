@@ -85,7 +85,7 @@ class TritonServer:
         if self._is_own_log:
             self.log_file = _temporary_log()
         with self.log_file.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(
                 self._command(environment),
                 env=environment.variables(),
                 # The stubs import from the working directory first.

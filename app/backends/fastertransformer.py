@@ -195,7 +195,7 @@ class FasterTransformer:
         top_p = first_given(sampling.top_p, facts.top_p, 1.0)
         top_k = max(first_given(sampling.top_k, facts.top_k, 0), 0)
         seed = first_given(sampling.seed, secrets.randbits(64))
-        values = {"random_seed": np.uint64(seed & MASK_64)}
+        values: dict[str, Any] = {"random_seed": np.uint64(seed & MASK_64)}
         penalty = first_given(sampling.repetition_penalty, facts.repetition_penalty)
         if penalty is not None:
             values["repetition_penalty"] = max(penalty, MIN_PENALTY)

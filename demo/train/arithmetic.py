@@ -7,8 +7,8 @@ from random import Random
 from .documents import Drill, Exchange, phrase_en, phrase_zh
 
 WORDS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen twenty"
+    "zero one two three four five six seven eight nine "
+    "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"
 ).split()
 TENS = {
     30: "thirty",
@@ -115,7 +115,7 @@ def ask_sum_zh(rng: Random) -> Exchange:
 
 def ask_comparison(rng: Random) -> Exchange:
     """Which of two numbers is larger or smaller."""
-    x, y = rng.sample(range(0, 101), 2)
+    x, y = rng.sample(range(101), 2)
     if rng.random() < 0.5:
         question = rng.choice(
             (

@@ -70,7 +70,7 @@ STATEMENTS = (
 
 
 def _pick(rng: Random, subjects: tuple[tuple[Subject, int], ...]) -> Exchange:
-    names, weights = zip(*subjects)
+    names, weights = zip(*subjects, strict=True)
     return rng.choices(names, weights)[0](rng)
 
 
