@@ -39,7 +39,9 @@ Stop with Ctrl-C.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; the exit status: 0 stopped, 1 something died, 2 it could not start."""
     options = _parse(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Also where the launcher was started with Ctrl-C ignored.
+        signal.signal(number, _interrupt)
     try:
         return _run(options)
     except DemoError as error:
@@ -126,7 +128,7 @@ def _wait_for_death(triton: TritonServer, gateway: Gateway) -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """SIGTERM unwinds as Ctrl-C does."""
+    """Both signals unwind alike."""
     raise KeyboardInterrupt
 
 
