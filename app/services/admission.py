@@ -15,6 +15,12 @@ class Place:
     def __init__(self, admission: Admission) -> None:
         self._admission: Admission | None = admission
 
+    def __enter__(self) -> Place:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
     def release(self) -> None:
         """Let the next one in."""
         admission, self._admission = self._admission, None

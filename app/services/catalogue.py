@@ -66,21 +66,23 @@ class Catalogue:
 
     def language_model(self, name: str) -> LanguageModel:
         """The language model of that name. Raises as `ModelRegistry.resolve`."""
-        return self._get(name, Task.GENERATE)  # type: ignore[return-value]  # by the task
+        return self._get(name, Task.GENERATE, LanguageModel)
 
     def embedding_model(self, name: str) -> EmbeddingModel:
         """The embedding model of that name. Raises as `ModelRegistry.resolve`."""
-        return self._get(name, Task.EMBED)  # type: ignore[return-value]  # by the task
+        return self._get(name, Task.EMBED, EmbeddingModel)
 
     def rerank_model(self, name: str) -> RerankModel:
         """The rerank model of that name. Raises as `ModelRegistry.resolve`."""
-        return self._get(name, Task.RERANK)  # type: ignore[return-value]  # by the task
+        return self._get(name, Task.RERANK, RerankModel)
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._models.values())
 
-    def _get(self, name: str, task: Task) -> ServedModel:
-        return self._models[self.registry.resolve(name, task).name]
+    def _get(self, name: str, task: Task, kind: type[T]) -> T:
+        model = self._models[self.registry.resolve(name, task).name]
+        assert isinstance(model, kind)
+        return model
 
 
 def build_catalogue(registry: ModelRegistry, problems: Sequence[Problem] = ()) -> Catalogue:

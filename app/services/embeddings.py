@@ -25,11 +25,8 @@ JSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 def embed(model: EmbeddingModel, request: EmbedRequest, context: RequestContext) -> dict[str, Any]:
     """One vector for each input, in order."""
     rows = _token_rows(model, request)
-    place = model.admission.enter(context.cancellation)
-    try:
+    with model.admission.enter(context.cancellation):
         vectors = model.backend.embed(rows, context)
-    finally:
-        place.release()
     vectors = [_cut(vector, request.dimensions) for vector in vectors]
     return {
         "object": "list",

@@ -18,11 +18,8 @@ def rerank(model: RerankModel, request: RerankRequest, context: RequestContext) 
     `results` is the same list as `data`: the name that Jina's and Cohere's clients read.
     """
     pairs = _pairs(model, request)
-    place = model.admission.enter(context.cancellation)
-    try:
+    with model.admission.enter(context.cancellation):
         scores = model.backend.score(pairs, context)
-    finally:
-        place.release()
     ranked = [_result(request, index, scores[index]) for index in _order(scores, request.top_n)]
     return {
         "object": "list",

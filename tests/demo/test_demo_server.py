@@ -131,7 +131,7 @@ def test_a_machine_that_cannot_run_it_is_told_why(monkeypatch, target, value, te
 
 def test_an_unsupported_python_is_named(monkeypatch):
     monkeypatch.setattr(platform_check.sys, "version_info", (3, 14, 0))
-    with pytest.raises(DemoError, match=r"needs Python 3.10 to 3.13"):
+    with pytest.raises(DemoError, match=r"needs Python 3.11 to 3.13"):
         platform_check.check_platform()
 
 
