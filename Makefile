@@ -25,7 +25,8 @@ lock: ## renew the locked requirements (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header requirements-dev.in -o requirements-dev.txt
 
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) demo/.venv demo/models/all-minilm-l6-v2 .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) demo/.venv demo/.environment.lock demo/models/all-minilm-l6-v2 .cache .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit("openai-api needs Python 3.11, 3.12 or 3.13, but $(PYTHON) is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.11 $(MAKECMDGOALS)")'

@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import time
 
 from app.settings import STARTED_AT, Settings
@@ -24,3 +25,18 @@ preload_app = False
 control_socket_disable = True
 
 os.environ.setdefault(STARTED_AT, str(int(time.time())))
+
+
+def when_ready(server):
+    """Let Ctrl-C end the server as SIGTERM does; a second one does not wait for open requests."""
+
+    def interrupt(number, frame):
+        signal.signal(signal.SIGINT, server.signal)
+        server.signal(signal.SIGTERM, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+
+
+def post_worker_init(worker):
+    """A terminal sends Ctrl-C to the workers too, but when they end is the master's to say."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.application import load_catalogue
-from app.registry.specs import Words
+from app.errors import ApiError
+from app.registry.folders import read_facts
+from app.registry.specs import GenerationFacts, Words
 from app.services.catalogue import Catalogue, LanguageModel, ServedModel
-from app.services.readiness import readiness
 from app.settings import Settings
 
 EXIT_NOT_READY = 1
@@ -24,7 +25,7 @@ def check(settings: Settings, *, connect: bool) -> int:
         print(f"warning: {warning}")
     for model in catalogue:
         print("\n".join(_lines(model)))
-    print(f"{settings.config_file.name} is right.")
+    print(f"{settings.config_file.name} can be read and has no mistakes in itself.")
     return _report_readiness(catalogue) if connect else 0
 
 
@@ -34,10 +35,21 @@ def _lines(model: ServedModel) -> Iterator[str]:
     if isinstance(model, LanguageModel):
         facts = model.spec.facts
         yield f"  start_id {facts.start_id}, end_id {facts.end_id}"
+        yield from _id_lines(facts, model)
         yield from _word_lines("bad_words", facts.bad_words, model)
         yield from _word_lines("stop_words", facts.stop_words, model)
         if model.template is None:
             yield "  no chat template: the model serves /v1/completions only"
+
+
+def _id_lines(facts: GenerationFacts, model: LanguageModel) -> Iterator[str]:
+    size = model.tokenizer.vocabulary_size
+    for key, token_id in (("start_id", facts.start_id), ("end_id", facts.end_id)):
+        if token_id >= size:
+            yield f"  warning: {key} {token_id} is not in the vocabulary of {size} tokens"
+    known = read_facts(model.spec.folder).context
+    if known is not None and facts.max_len > known:
+        yield f"  warning: max_len {facts.max_len} is more than the folder's {known}"
 
 
 def _word_lines(key: str, words: Words, model: LanguageModel) -> Iterator[str]:
@@ -51,7 +63,19 @@ def _word_lines(key: str, words: Words, model: LanguageModel) -> Iterator[str]:
 
 
 def _report_readiness(catalogue: Catalogue) -> int:
-    report = readiness(catalogue)
-    for name, state in report["models"].items():
-        print(f"{name}: {'ready' if state['ready'] else state['cause']}")
-    return 0 if report["status"] == "ready" else EXIT_NOT_READY
+    causes = {model.spec.name: _cause(model) for model in catalogue}
+    for name, cause in causes.items():
+        print(f"{name}: {cause or 'ready'}")
+    return EXIT_NOT_READY if any(causes.values()) else 0
+
+
+def _cause(model: ServedModel) -> str | None:
+    """Why the model cannot serve, in all the words there are: they are for the operator."""
+    spec = model.spec
+    try:
+        if not model.backend.is_ready():
+            return f"Triton at {spec.url} has no model {spec.triton_model!r} that is ready"
+        model.backend.check_contract()
+    except ApiError as error:
+        return f"{spec.triton_model!r} at {spec.url}: {error.detail or error.message}"
+    return None

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, Problem
 from app.settings import PROJECT_ROOT, TABLE, Setting, Settings
+from app.version import VERSION
 
 EXIT_CONFIGURATION = 2
+TOP_LEVEL = ("-h", "--help", "--version")
 GUNICORN_CONFIGURATION = PROJECT_ROOT / "gunicorn.conf.py"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit code. `serve` does not return."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
+    if not given or (given[0].startswith("-") and given[0] not in TOP_LEVEL):
         given.insert(0, "serve")
     parser, serve = _parsers()
     if given[0] in ("-h", "--help"):
@@ -42,6 +45,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
         description="The OpenAI API in front of Triton Inference Server.",
         epilog="Without a command the server is started: openai-api --port 5100",
     )
+    parser.add_argument("--version", action="version", version=f"openai-api {VERSION}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     serve = commands.add_parser(
         "serve",
@@ -96,6 +100,7 @@ def _serve(parsed: argparse.Namespace) -> NoReturn:
         sys.exit(EXIT_CONFIGURATION)
     # What is wrong is told here, once, and not by every worker.
     _load_models(settings)
+    _check_address(settings)
     environ["CONFIG_FILE"] = str(settings.config_file)
     command = [sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONFIGURATION)]
     environ["PYTHONPATH"] = os.pathsep.join(
@@ -104,6 +109,20 @@ def _serve(parsed: argparse.Namespace) -> NoReturn:
     sys.stdout.flush()
     # A new process, because gevent must patch before any of the libraries loaded here is.
     os.execve(command[0], [*command, "wsgi:app"], environ)  # noqa: S606  # no shell
+
+
+def _check_address(settings: Settings) -> None:
+    """Raises ConfigurationError where gunicorn would try five times and then say less."""
+    try:
+        with socket.create_server((settings.host, settings.port)):
+            return
+    except socket.gaierror:
+        problem = Problem(
+            "--host (or BIND_HOST)", f"{settings.host!r} is no address of this machine"
+        )
+    except OSError as error:
+        problem = Problem("--port (or PORT)", f"cannot listen on {settings.port}: {error.strerror}")
+    raise ConfigurationError([problem])
 
 
 def _load_models(settings: Settings) -> None:

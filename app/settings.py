@@ -86,6 +86,11 @@ class Setting:
     help: str
     flags: tuple[str, ...] = ()
 
+    @property
+    def label(self) -> str:
+        """How messages name it: by its flag, and by its variable."""
+        return f"{self.flags[0]} (or {self.env})" if self.flags else self.env
+
 
 TABLE: tuple[Setting, ...] = (
     Setting("host", "BIND_HOST", "localhost", _text, "address to listen on", ("--host",)),
@@ -183,7 +188,7 @@ class Settings:
             try:
                 values[setting.name] = setting.default if given is None else setting.cast(given)
             except ValueError as error:
-                problems.append(Problem(setting.env, f"{error}, but is {given!r}"))
+                problems.append(Problem(setting.label, f"{error}, but is {given!r}"))
         if problems:
             raise ConfigurationError(problems)
         return cls(**values)

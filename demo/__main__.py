@@ -81,6 +81,8 @@ def _three_ports(text: str) -> tuple[int, ...]:
 
 def _run(options: argparse.Namespace) -> int:
     check_gateway()
+    if len({options.port, *options.triton_ports}) <= len(options.triton_ports):
+        raise DemoError(f"--port and the three ports of {PORTS_OPTION} must all be different.")
     check_port(options.host, options.port, "--port")
     for port in options.triton_ports:
         check_port(LOOPBACK, port, PORTS_OPTION)

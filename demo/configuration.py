@@ -24,10 +24,15 @@ def configuration_file(ports: Mapping[int, int], source: Path = CONFIGURATION) -
     if all(old == new for old, new in ports.items()):
         yield source
         return
+    try:
+        content = _moved(json.loads(source.read_text(encoding="utf-8")), ports, source.parent)
+    except (ValueError, TypeError, AttributeError):
+        # A file of another form: the gateway says what is wrong with it.
+        yield source
+        return
     with tempfile.TemporaryDirectory(prefix="openai-api-demo-") as folder:
         copy = Path(folder) / source.name
-        content = json.loads(source.read_text())
-        copy.write_text(json.dumps(_moved(content, ports, source.parent), ensure_ascii=False))
+        copy.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
         yield copy
 
 
@@ -42,11 +47,15 @@ def _moved(content: dict[str, Any], ports: Mapping[int, int], folder: Path) -> d
 def _moved_model(model: dict[str, Any], ports: Mapping[int, int], folder: Path) -> dict[str, Any]:
     named = {key: folder / model[key] for key in FILE_KEYS if key in model}
     # A chat template may also be one of the gateway's own, which is found by its bare name.
-    files = {key: str(path) for key, path in named.items() if path.exists()}
-    return {**model, **files, "url": _moved_url(model["url"], ports)}
+    files: dict[str, Any] = {key: str(path) for key, path in named.items() if path.exists()}
+    if "url" in model:
+        files["url"] = _moved_url(model["url"], ports)
+    return {**model, **files}
 
 
-def _moved_url(url: str, ports: Mapping[int, int]) -> str:
+def _moved_url(url: Any, ports: Mapping[int, int]) -> Any:
+    if isinstance(url, list):
+        return [_moved_url(each, ports) for each in url]
     scheme, separator, rest = url.rpartition("://")
     port = urlsplit(f"//{rest}").port
     if port is None or port not in ports:

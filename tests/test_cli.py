@@ -173,7 +173,7 @@ def test_connect_exits_with_1_when_a_model_is_not_ready(
     http_triton.ready = lambda: Reply(400)
     found = check(written(tmp_path, triton.address, http_triton.address), "--connect")
     assert found.code == 1
-    assert "not ready" in found.out
+    assert found.out.count("that is ready") == 3
 
 
 def test_connect_exits_with_1_when_nobody_answers(tmp_path: Path, check: Check) -> None:

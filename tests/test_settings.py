@@ -11,6 +11,12 @@ import pytest
 from app.errors import ConfigurationError
 from app.settings import TABLE, Settings
 
+# How a message names a setting that has a flag: --port (or PORT).
+LABELS = {
+    setting.env: f"{setting.flags[0]} (or {setting.env})" if setting.flags else setting.env
+    for setting in TABLE
+}
+
 
 def test_every_setting_is_a_row_and_every_row_a_setting() -> None:
     assert [row.name for row in TABLE] == [field.name for field in dataclasses.fields(Settings)]
@@ -88,15 +94,15 @@ def test_casts(variable: str, text: str, name: str, expected: Any) -> None:
         ("CONFIG_FILE", ""),
     ],
 )
-def test_a_bad_value_is_told_with_its_variable(variable: str, text: str) -> None:
+def test_a_bad_value_is_told_with_its_flag_and_variable(variable: str, text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Settings.load({variable: text})
     (problem,) = caught.value.problems
-    assert problem.path == variable
+    assert problem.path == LABELS[variable]
 
 
 def test_all_bad_values_are_told_at_once() -> None:
     bad = {"PORT": "x", "WORKERS": "x", "VERBOSE": "x", "LOG_LEVEL": "x"}
     with pytest.raises(ConfigurationError) as caught:
         Settings.load(bad)
-    assert {problem.path for problem in caught.value.problems} == set(bad)
+    assert {problem.path for problem in caught.value.problems} == {LABELS[name] for name in bad}

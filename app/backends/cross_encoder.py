@@ -24,6 +24,10 @@ class CrossEncoder:
         self._encoder = Encoder(spec, connection)
         self.is_ready = self._encoder.is_ready
 
+    def check_contract(self) -> None:
+        """Refuse a model whose tensors do not fit the configuration."""
+        self._encoder.check_contract(self._output(self._encoder.contract))
+
     def score(self, pairs: Sequence[Row], context: RequestContext) -> list[float]:
         """One score for each pair, in order."""
         output = self._output(self._encoder.contract)

@@ -27,6 +27,10 @@ class Embedding:
         self._encoder = Encoder(spec, connection)
         self.is_ready = self._encoder.is_ready
 
+    def check_contract(self) -> None:
+        """Refuse a model whose tensors do not fit the configuration."""
+        self._encoder.check_contract(self._output(self._encoder.contract))
+
     def embed(
         self, id_rows: Sequence[Sequence[int]], context: RequestContext
     ) -> list[NDArray[np.float32]]:

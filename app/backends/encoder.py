@@ -49,6 +49,13 @@ class Encoder:
         """Whether Triton says that the model is ready."""
         return self._connection.is_model_ready(self._spec.triton_model, self._spec.triton_version)
 
+    def check_contract(self, output: str) -> None:
+        """Refuse a model whose tensors do not fit the configuration."""
+        self._names(self.contract)
+        if output not in self.contract.outputs:
+            declared = ", ".join(self.contract.outputs)
+            raise broken_contract(f"the model has no output {output}; it declares {declared}")
+
     @property
     def contract(self) -> ModelContract:
         """The model's contract. Raises what its reading raises."""

@@ -35,6 +35,10 @@ TENSORS = {
     "repetition_penalty": "repetition_penalty",
     "seed": "random_seed",
 }
+REQUIRED_INPUTS = ("input_ids", "input_lengths", "request_output_len")
+REQUIRED_OUTPUTS = ("output_ids", "sequence_length")
+# Further inputs that every request has a value for.
+OWN_INPUTS = ("start_id", "end_id", "mask_positions", "random_seed")
 # What changes nothing: sent where a model requires the tensor, and not missed where it has none.
 NEUTRAL: Mapping[str, Any] = {
     "temperature": 1.0,
@@ -72,6 +76,18 @@ class FasterTransformer:
             is_covered = field == "temperature" and is_greedy
             if tensor not in declared and not is_harmless and not is_covered:
                 raise UnsupportedParameter(f"{field} is not supported by this model", param=field)
+
+    def check_contract(self) -> None:
+        """Refuse a model that does not have this contract."""
+        contract = self._contract.get()
+        absent = [name for name in REQUIRED_INPUTS if name not in contract.inputs]
+        absent += [name for name in REQUIRED_OUTPUTS if name not in contract.outputs]
+        if absent:
+            raise broken_contract(f"the model declares no {', '.join(absent)}")
+        unknown = {name for name, tensor in contract.inputs.items() if not tensor.is_optional}
+        unknown -= {*REQUIRED_INPUTS, *OWN_INPUTS, *NEUTRAL, *self._facts.extra_inputs}
+        if unknown:
+            raise broken_contract(f"the model requires {', '.join(sorted(unknown))}")
 
     def is_ready(self) -> bool:
         """Whether Triton says that the model is ready."""

@@ -35,5 +35,8 @@ class GenerationBackend(Protocol):
         the backend's work in the way that the model allows.
         """
 
+    def check_contract(self) -> None:
+        """Raises BackendError, with a detail for the operator, for a model that cannot serve."""
+
     def is_ready(self) -> bool:
         """Whether Triton says that the model is ready. Raises ApiError when it cannot be asked."""

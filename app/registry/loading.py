@@ -36,9 +36,10 @@ def read_registry(path: Path, templates: Path) -> tuple[ModelRegistry, list[Prob
     Raises:
         ConfigurationError: the file cannot be read at all.
     """
-    sections, problems = parse_configuration(_read(path))
+    sections, broken, problems = parse_configuration(_read(path))
     loader = _Loader(path.parent, templates, sections)
     specs = loader.specs()
+    loader.check_broken(broken)
     return ModelRegistry(specs, loader.warnings), problems + loader.problems
 
 
@@ -58,7 +59,7 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        problem = f"cannot be read ({error.strerror}); name another with --config-file"
+        problem = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError:
         problem = "is not UTF-8 text; save it as UTF-8"
     except json.JSONDecodeError as error:
@@ -100,6 +101,8 @@ class _Loader:
             *self._each("rerank", self._rerank),
         ]
         self._check_names()
+        if not any(self.sections.values()):
+            self.warnings.append("the file names no model, so every request will be refused")
         return specs
 
     def _each(
@@ -137,14 +140,28 @@ class _Loader:
     def _problem(self, path: str, message: str) -> None:
         self.problems.append(Problem(path, message))
 
+    def check_broken(self, entries: Section) -> None:
+        """Look also at the files that broken entries name, so that all is told at once."""
+        for path, entry in entries:
+            if "path" in entry:
+                self._folder(entry["path"], f"{path}.path")
+            if "chat_template" in entry:
+                self._template(entry["chat_template"], f"{path}.chat_template")
+
+    def _folder(self, name: str, path: str) -> Path | None:
+        folder = self.base / Path(name).expanduser()
+        if folder.is_dir():
+            return folder
+        self._problem(
+            path,
+            f"there is no folder {name!r}; give the model's Hugging Face folder, absolute or"
+            " relative to the configuration file",
+        )
+        return None
+
     def _common(self, entry: Mapping[str, Any], path: str) -> dict[str, Any] | None:
-        folder = self.base / Path(entry["path"]).expanduser()
-        if not folder.is_dir():
-            self._problem(
-                f"{path}.path",
-                f"there is no folder {entry['path']!r}; give the model's Hugging Face folder,"
-                " absolute or relative to the configuration file",
-            )
+        folder = self._folder(entry["path"], f"{path}.path")
+        if folder is None:
             return None
         return {
             "name": entry["name"],

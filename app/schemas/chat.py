@@ -36,6 +36,8 @@ class ChatMessage(StrictField):
         if not isinstance(value, dict):
             raise mismatch("an object with role and content", value)
         role = value.get("role")
+        if role is None:
+            raise _at("role", ValidationError("is required"))
         if role not in ROLES:
             raise _at("role", mismatch("one of " + ", ".join(ROLES), role))
         message = {"role": role, "content": self._content(value, role)}

@@ -231,15 +231,17 @@ SECTIONS: Mapping[str, type[ConfigurationSchema]] = {
 Entries = list[tuple[str, dict[str, Any]]]
 
 
-def parse_configuration(content: Any) -> tuple[dict[str, Entries], list[Problem]]:
-    """The file's sections and every mistake in them.
+def parse_configuration(content: Any) -> tuple[dict[str, Entries], Entries, list[Problem]]:
+    """The file's sections, the entries that are broken, and every mistake in their form.
 
-    A section is a list of (path in the file, entry with every default filled in); entries that
-    have a mistake are left out.
+    A section is a list of (path in the file, entry with every default filled in). Of a broken
+    entry there are only the keys that are right.
     """
     sections: dict[str, Entries] = {name: [] for name in SECTIONS}
+    broken: Entries = []
     if not isinstance(content, dict):
-        return sections, [Problem("the file", "must hold an object with the key llm, for example")]
+        problem = "must hold an object with the sections " + ", ".join(SECTIONS)
+        return sections, broken, [Problem("the file", problem)]
     problems = [_unknown(name, SECTIONS) for name in content if name not in SECTIONS]
     for name, schema in SECTIONS.items():
         entries = content.get(name)
@@ -248,12 +250,12 @@ def parse_configuration(content: Any) -> tuple[dict[str, Entries], list[Problem]
         if not isinstance(entries, list):
             problems.append(Problem(name, "must be a list of objects"))
             continue
-        problems += _parse_section(name, entries, schema(), sections[name])
-    return sections, problems
+        problems += _parse_section(name, entries, schema(), sections[name], broken)
+    return sections, broken, problems
 
 
 def _parse_section(
-    name: str, entries: list[Any], schema: ConfigurationSchema, parsed: Entries
+    name: str, entries: list[Any], schema: ConfigurationSchema, parsed: Entries, broken: Entries
 ) -> list[Problem]:
     problems: list[Problem] = []
     for index, entry in enumerate(entries):
@@ -262,6 +264,7 @@ def _parse_section(
             parsed.append((path, schema.load(entry)))
         except ValidationError as error:
             problems += _problems(error.messages, path)
+            broken.append((path, error.valid_data if isinstance(error.valid_data, dict) else {}))
     return problems
 
 

@@ -27,7 +27,7 @@ def shown(value: Any) -> str:
     try:
         text = orjson.dumps(value).decode()
     except (TypeError, orjson.JSONEncodeError):
-        text = type(value).__name__
+        text = str(value) if isinstance(value, int) else type(value).__name__
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
 
 

@@ -18,8 +18,9 @@ class Neutral(StrictField):
 
     def parse(self, value: Any) -> None:
         if not any(_same(value, allowed) for allowed in self.neutral):
-            uses = [f"use {shown(neutral)}" for neutral in self.neutral]
-            allowed = " or ".join([*uses, "leave it out"])
+            allowed = "leave it out"
+            if self.neutral:
+                allowed = f"use {' or '.join(map(shown, self.neutral))}, or {allowed}"
             raise ValidationError(
                 [UnsupportedMessage(f"is not supported here: {allowed}; it was {shown(value)}")]
             )

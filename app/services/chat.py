@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from app.errors import InvalidRequest, UnsupportedParameter
+from app.errors import ModelNotSupported, UnsupportedParameter
 from app.prompting.chat import encode_chat
 from app.services.answers import Envelope, Event, EventStream, fold
 from app.services.catalogue import LanguageModel
@@ -78,7 +78,7 @@ class Chat:
     def _encode(self) -> list[int]:
         model, request = self._model, self._request
         if model.template is None:
-            raise InvalidRequest(
+            raise ModelNotSupported(
                 f"the model {request.model!r} has no chat template; use /v1/completions",
                 param="model",
             )
@@ -99,10 +99,10 @@ class Chat:
         allowed = self._model.spec.template_kwargs
         for name in self._request.template_kwargs:
             if name not in allowed:
-                known = ", ".join(allowed) or "none"
+                known = f"it takes {', '.join(allowed)}" if allowed else "it takes none"
                 param = f"chat_template_kwargs.{name[:64]}"
                 raise UnsupportedParameter(
-                    f"{param} is not allowed for this model; allowed are: {known}", param=param
+                    f"{param} is not allowed for this model; {known}", param=param
                 )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from app.backends.generation import GenerationJob
@@ -15,6 +16,8 @@ from app.services.admission import Place
 from app.services.catalogue import LanguageModel
 from app.services.interleave import interleave
 from app.types import Chunk, Generation, RequestContext, Tokens
+
+log = logging.getLogger(__name__)
 
 Chunks = Generator[Chunk, None, None]
 
@@ -103,7 +106,7 @@ def _chunks(
     )
     text = ChoiceText(model, continuation, request.stop)
     last = time.monotonic()
-    with closing(model.backend.generate(job)) as backend:
+    with closing(model.backend.generate(job)) as backend, _logged(text, job, request.model):
         for tokens in backend:
             chunk = text.chunk(tokens)
             if chunk is None:
@@ -117,6 +120,22 @@ def _chunks(
                 return
 
 
+@contextmanager
+def _logged(text: ChoiceText, job: GenerationJob, model: str) -> Iterator[None]:
+    """Say how a choice ended, which for a stream is after its log line as a request."""
+    try:
+        yield
+    finally:
+        log.info(
+            "%s: %s: %d prompt tokens, %d new, %s",
+            job.context.request_id,
+            model,
+            len(job.prompt_ids),
+            text.num_tokens,
+            text.finish_reason or "not finished",
+        )
+
+
 class ChoiceText:
     """The text of one choice as its tokens come: whole characters, without stop strings."""
 
@@ -124,7 +143,8 @@ class ChoiceText:
         self._detokenizer = IncrementalDetokenizer(model.tokenizer, item.prompt_ids)
         self._stops = StopStrings(stops) if stops else None
         self._index = item.index
-        self._num_tokens = 0
+        self.num_tokens = 0
+        self.finish_reason: str | None = None
 
     def chunk(self, tokens: Tokens) -> Chunk | None:
         """What is certain now, None where that is nothing yet."""
@@ -148,12 +168,12 @@ class ChoiceText:
 
     def _push(self, ids: Sequence[int]) -> str:
         if self._stops is None:
-            self._num_tokens += len(ids)
+            self.num_tokens += len(ids)
             return self._detokenizer.push(ids)
         text = ""
         # One by one, so that the count ends with the token that completes a stop string.
         for token_id in ids:
-            self._num_tokens += 1
+            self.num_tokens += 1
             text += self._stops.push(self._detokenizer.push([token_id]))
             if self._has_matched:
                 break
@@ -166,4 +186,5 @@ class ChoiceText:
         return self._stops.push(rest) + self._stops.flush()
 
     def _made(self, text: str, finish_reason: str | None, stop_reason: int | str | None) -> Chunk:
-        return Chunk(text, self._num_tokens, self._index, finish_reason, stop_reason)
+        self.finish_reason = finish_reason
+        return Chunk(text, self.num_tokens, self._index, finish_reason, stop_reason)

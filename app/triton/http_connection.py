@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from typing import Any, TypeVar
 
 import numpy as np
@@ -107,7 +108,7 @@ class HttpConnection:
             raise timed_out(repr(error)) from None
         except (OSError, HTTPConnectionClosed) as error:
             raise unavailable(repr(error)) from None
-        except UNREADABLE as error:
+        except (HTTPException, *UNREADABLE) as error:
             raise broken_contract(f"unreadable answer: {error!r}") from None
 
     def _client(self) -> InferenceServerClient:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 from marshmallow import Schema
 
 from app import offload
 from app.cancellation import Cancellation
+from app.errors import ApiError
 from app.registry import ModelRegistry
 from app.schemas.request import model_name, parse
 from app.services.catalogue import Catalogue
@@ -81,6 +82,7 @@ def takes(schema: Schema, task: Task) -> Callable[[Callable[[Call], Response]], 
             context = RequestContext(current_request_id(), Cancellation())
             work = functools.partial(_parsed, raw, schema, task, server.catalogue.registry)
             parsed = offload.run(work) if len(raw) > MAX_BYTES_ON_LOOP else work()
+            g.model = parsed.model
             return _watched(view, Call(parsed, context, server))
 
         return wrapper
@@ -93,10 +95,12 @@ def generated(generating: Generating, call: Call) -> Response:
     patience = call.server.settings.keep_alive_interval
     if not call.request.stream:
         return json_response(generating.whole(call.context, patience))
-    request_id = call.context.request_id
-    return event_stream_response(
-        generating.events(call.context, patience), lambda error: as_api_error(error, request_id)
-    )
+    request_id, model = call.context.request_id, call.request.model
+
+    def told(error: Exception) -> ApiError:
+        return as_api_error(error, request_id, model)
+
+    return event_stream_response(generating.events(call.context, patience), told)
 
 
 def _parsed(raw: bytes, schema: Schema, task: Task, registry: ModelRegistry) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from app.errors import (
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 KINDS: dict[int, tuple[type[ApiError], str]] = {
     400: (InvalidRequest, "the request cannot be read"),
-    404: (NotFound, "there is no such page; see the list of endpoints in the documentation"),
-    405: (MethodNotAllowed, "this page does not take this method"),
+    404: (NotFound, "there is nothing at this path; GET /v1/models is where to begin"),
+    405: (MethodNotAllowed, "{method} is not allowed here; see the header Allow"),
     413: (BodyTooLarge, "the request body is too large"),
     415: (UnsupportedMediaType, "Content-Type must be application/json"),
 }
@@ -36,26 +36,26 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(Exception, _any_error)
 
 
-def log_failure(error: ApiError, request_id: str) -> None:
-    """What the client is not told: the backend's own words, with the request's id."""
+def log_failure(error: ApiError, request_id: str, model: str) -> None:
+    """What the client is not told: the backend's own words, with the request's id and model."""
     if error.status >= 500:
         # Triton's words may hold line breaks; one event is one line.
-        log.error("%s: %s (%s) %r", request_id, error.code, error.message, error.detail or "")
+        log.error("%s: %s: %s: %r", request_id, model or "-", error.code, error.detail or "")
     elif error.status == 499:
         log.info("%s: the client went away", request_id)
 
 
-def as_api_error(error: Exception, request_id: str) -> ApiError:
+def as_api_error(error: Exception, request_id: str, model: str = "") -> ApiError:
     """What the client is told; for a bug of ours nothing of it."""
     if isinstance(error, ApiError):
-        log_failure(error, request_id)
+        log_failure(error, request_id, model)
         return error.for_client(request_id)
     log.error("%s: internal error", request_id, exc_info=error)
     return InternalError("internal error").for_client(request_id)
 
 
 def _any_error(error: Exception) -> Response:
-    return error_response(as_api_error(error, current_request_id()))
+    return error_response(as_api_error(error, current_request_id(), g.get("model", "")))
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -63,7 +63,7 @@ def _http_error(error: HTTPException) -> Response:
     if status not in KINDS:
         return _any_error(error)
     kind, message = KINDS[status]
-    response = error_response(kind(message))
+    response = error_response(kind(message.format(method=request.method)))
     # A 405 must say which methods there are.
     response.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
     return response

@@ -309,7 +309,7 @@ def test_a_file_that_cannot_be_read_is_one_problem(
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="--config-file"):
+    with pytest.raises(ConfigurationError, match=r"absent\.json: cannot be read"):
         load_registry(tmp_path / "absent.json", tmp_path)
 
 

@@ -1,0 +1,130 @@
+"""Starting and stopping the server, and configurations that do not fit the Triton."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.environment import DEMO
+from demo.triton import TritonServer
+from tests.live.http import Server
+from tests.live.servers import PROJECT, running, write_configuration
+from tests.live.test_generation import COMPLETIONS, completion
+
+MINILM = str(DEMO / "models/all-minilm-l6-v2")
+CHAT_MODEL = str(DEMO / "models/demo-chat")
+
+
+def openai_api(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app", *arguments],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_open_stream_is_finished_when_the_server_is_told_to_stop(
+    configuration: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    with running("gunicorn", configuration, tmp_path / "log") as server:
+        body = completion("Once upon a time", model="ft-slow", max_tokens=30)
+        with server.stream(COMPLETIONS, body) as stream:
+            lines = stream.lines()
+            next(lines)
+            # As a terminal does it: to the master and its workers alike.
+            target = os.killpg if number == signal.SIGINT else os.kill
+            target(server.pid, number)
+            assert list(lines)[-1] == "data: [DONE]"
+    assert "Traceback" not in server.log_text()
+
+
+def test_a_port_in_use_is_one_sentence(configuration: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        found = openai_api(
+            "--port", port, "--host", "127.0.0.1", "--config-file", str(configuration)
+        )
+    assert found.returncode == 2
+    assert f"cannot listen on {port}" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_broken_configuration_under_another_host_is_no_traceback(tmp_path: Path) -> None:
+    path = write_configuration(tmp_path / "broken.json", {"llm": [{"name": "a"}]})
+    found = subprocess.run(
+        [sys.executable, "-c", "import wsgi"],
+        cwd=PROJECT,
+        env={**os.environ, "CONFIG_FILE": str(path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert found.returncode == 4
+    assert "llm[0].url" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_port_of_another_protocol_harms_its_own_model_alone(
+    tritonserver: TritonServer, tmp_path: Path
+) -> None:
+    content: dict[str, Any] = {
+        "llm": [{"name": "demo-chat", "url": tritonserver.grpc_url, "path": CHAT_MODEL}],
+        "embedding": [{"name": "swapped", "url": tritonserver.grpc_url, "path": MINILM}],
+    }
+    path = write_configuration(tmp_path / "models.json", content)
+    with running("gunicorn", path, tmp_path / "log") as server:
+        answer = server.post("/v1/embeddings", {"model": "swapped", "input": "hello"})
+        assert answer.status in (502, 503)
+        report = server.get("/readyz")
+        assert report.status == 503
+        assert report.json()["models"]["demo-chat"] == {"ready": True}
+        assert report.json()["models"]["swapped"]["cause"]
+    assert "Traceback" not in server.log_text()
+
+
+MISMATCHES: list[tuple[str, dict[str, Any], str]] = [
+    ("embedding", {"output_config": {"name": "wrong"}}, "no output wrong"),
+    ("embedding", {"input_config": {"input_ids": "wrong"}}, "fit input_config"),
+    ("embedding", {"triton_model": "demo-chat"}, "declares"),
+    ("rerank", {"output_config": {"name": "wrong"}}, "no output wrong"),
+    ("llm", {"triton_model": "all-minilm-l6-v2"}, "input_lengths"),
+    ("llm", {"triton_model": "nothing"}, "nothing"),
+]
+
+
+@pytest.mark.parametrize(("section", "changes", "words"), MISMATCHES)
+def test_check_config_finds_what_does_not_fit_the_triton(
+    tritonserver: TritonServer, tmp_path: Path, section: str, changes: dict[str, Any], words: str
+) -> None:
+    url, folder, model = {
+        "llm": (tritonserver.grpc_url, CHAT_MODEL, "demo-chat"),
+        "embedding": (tritonserver.http_url, MINILM, "all-minilm-l6-v2"),
+        "rerank": (tritonserver.http_url, MINILM, "minilm-reranker"),
+    }[section]
+    entry = {"name": "mine", "url": url, "path": folder, "triton_model": model}
+    right = write_configuration(tmp_path / "right.json", {section: [entry]})
+    wrong = write_configuration(tmp_path / "wrong.json", {section: [{**entry, **changes}]})
+    assert openai_api("check-config", str(right), "--connect").returncode == 0
+    found = openai_api("check-config", str(wrong), "--connect")
+    assert found.returncode == 1
+    assert words in found.stdout
+    assert "Traceback" not in found.stderr
+
+
+def test_the_log_tells_how_an_answer_ended(gateway: Server) -> None:
+    gateway.post(
+        COMPLETIONS, completion("Once upon a time", max_tokens=7), **{"x-request-id": "end-1"}
+    )
+    assert "end-1: demo-chat: 5 prompt tokens, 7 new, length" in gateway.log_text()
