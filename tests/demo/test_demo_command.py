@@ -216,3 +216,37 @@ def test_a_gateway_that_ends_at_once_is_one_sentence(start, tmp_path):
     assert "The gateway did not start (exit code 3)." in process.communicate(timeout=30)[0]
     assert process.returncode == 2
     assert time.monotonic() - began < 15
+
+
+def test_a_list_of_one_address_is_moved_too(tmp_path):
+    source = tmp_path / "models.json"
+    source.write_text(json.dumps({"llm": [{"name": "a", "url": ["localhost:8001"], "path": "."}]}))
+    with configuration_file({8001: 2}, source) as path:
+        assert json.loads(path.read_text())["llm"][0]["url"] == ["localhost:2"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"llm": 5}', '{"llm": [5]}', '{"llm": [{"url": 5}]}'])
+def test_a_broken_file_is_left_to_the_gateway(tmp_path, text):
+    source = tmp_path / "models.json"
+    source.write_text(text)
+    with configuration_file({8001: 2}, source) as path:
+        assert path == source
+
+
+def test_an_entry_without_an_address_is_left_as_it_is(tmp_path):
+    source = tmp_path / "models.json"
+    source.write_text('{"llm": [{"name": "a"}]}')
+    with configuration_file({8001: 2}, source) as path:
+        assert json.loads(path.read_text()) == {
+            "llm": [{"name": "a"}],
+            "embedding": [],
+            "rerank": [],
+        }
+
+
+def test_the_same_port_twice_is_one_sentence(start):
+    one, two = free_ports(2)
+    process = start("--port", str(one), "--triton-ports", f"{two},{two},{one}")
+    printed = process.communicate(timeout=20)[0]
+    assert process.returncode == 2
+    assert re.fullmatch(r".* must all be different\.\n", printed)
