@@ -103,9 +103,8 @@ def _serve(parsed: argparse.Namespace) -> NoReturn:
     _check_address(settings)
     environ["CONFIG_FILE"] = str(settings.config_file)
     command = [sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONFIGURATION)]
-    environ["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [str(PROJECT_ROOT), environ.get("PYTHONPATH")])
-    )
+    # Python looks for `app` and `wsgi` in the working folder first.
+    os.chdir(PROJECT_ROOT)
     sys.stdout.flush()
     # A new process, because gevent must patch before any of the libraries loaded here is.
     os.execve(command[0], [*command, "wsgi:app"], environ)  # noqa: S606  # no shell
@@ -113,16 +112,13 @@ def _serve(parsed: argparse.Namespace) -> NoReturn:
 
 def _check_address(settings: Settings) -> None:
     """Raises ConfigurationError where gunicorn would try five times and then say less."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        with socket.create_server((settings.host, settings.port)):
+        with socket.create_server((settings.host, settings.port), family=family):
             return
-    except socket.gaierror:
-        problem = Problem(
-            "--host (or BIND_HOST)", f"{settings.host!r} is no address of this machine"
-        )
     except OSError as error:
-        problem = Problem("--port (or PORT)", f"cannot listen on {settings.port}: {error.strerror}")
-    raise ConfigurationError([problem])
+        reason = f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}"
+    raise ConfigurationError([Problem("--host and --port", reason)])
 
 
 def _load_models(settings: Settings) -> None:

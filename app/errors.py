@@ -1,4 +1,4 @@
-"""The error tree: every failure that a client can see, as data."""
+"""The error tree: every failure that a client or an operator is told, as data."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ApiError(Exception):
 
     status = 500
     code: str | None = None
-    is_worth_retrying: bool | None = None
+    is_worth_retrying = True
     retry_after: int | None = None
 
     def __init__(

@@ -1,4 +1,4 @@
-"""CPU-bound work off the event loop. Beside gunicorn.conf.py the only importer of gevent."""
+"""CPU-bound work off the event loop: the only importer of gevent."""
 
 from __future__ import annotations
 
@@ -40,6 +40,11 @@ def run(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     if error is not None:
         raise error
     return value  # type: ignore[no-any-return]  # gevent's pool is untyped
+
+
+def run_if(is_large: bool, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """`run` for work that the event loop should not wait for, a plain call for the rest."""
+    return run(function, *args, **kwargs) if is_large else function(*args, **kwargs)
 
 
 def time_limit(seconds: float) -> AbstractContextManager[Any]:

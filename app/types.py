@@ -1,4 +1,4 @@
-"""What the layers hand to each other: frozen values, parsed once at the edge."""
+"""What the layers hand to each other, parsed once at the edge, and words that several use."""
 
 from __future__ import annotations
 

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from app.errors import ApiError, ClientDisconnected
 from app.registry.specs import EncoderSpec
 from app.triton.contract import KeptContract, ModelContract, TensorSpec
-from app.triton.errors import ContractMismatch, broken_contract
-from app.triton.grpc_connection import is_transport_failure
+from app.triton.errors import ContractMismatch, broken_contract, is_transport_failure
 from app.triton.http_connection import HttpConnection
 from app.triton.tensors import Array, cast
 from app.types import ENCODER_INPUTS, RequestContext

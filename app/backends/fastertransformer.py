@@ -19,8 +19,8 @@ from app.backends.word_lists import encode_words
 from app.errors import ApiError, UnsupportedParameter
 from app.registry import LanguageModelSpec
 from app.triton.contract import KeptContract, ModelContract, TensorSpec
-from app.triton.errors import ContractMismatch, broken_contract
-from app.triton.grpc_connection import GrpcConnection, is_transport_failure
+from app.triton.errors import ContractMismatch, broken_contract, is_transport_failure
+from app.triton.grpc_connection import GrpcConnection
 from app.triton.model_stream import EndOfStream, ModelStream
 from app.triton.tensors import Array, cast, infer_request
 from app.types import Sampling, Tokens, first_given
@@ -35,6 +35,8 @@ TENSORS = {
     "repetition_penalty": "repetition_penalty",
     "seed": "random_seed",
 }
+# What a greedy answer does without.
+OF_CHANCE = ("temperature", "top_p", "top_k")
 REQUIRED_INPUTS = ("input_ids", "input_lengths", "request_output_len")
 REQUIRED_OUTPUTS = ("output_ids", "sequence_length")
 # Further inputs that every request has a value for.
@@ -69,11 +71,11 @@ class FasterTransformer:
     def check_sampling(self, sampling: Sampling) -> None:
         """Refuse a field for which the model declares no tensor."""
         declared = self._contract.get().inputs
-        is_greedy = sampling.temperature == 0 and "runtime_top_k" in declared
+        is_greedy = _is_greedy(sampling.temperature, sampling.top_p)
         for field, tensor in TENSORS.items():
             value = getattr(sampling, field)
             is_harmless = value in (None, NEUTRAL.get(tensor)) or (field == "top_k" and value < 1)
-            is_covered = field == "temperature" and is_greedy
+            is_covered = is_greedy and field in OF_CHANCE and "runtime_top_k" in declared
             if tensor not in declared and not is_harmless and not is_covered:
                 raise UnsupportedParameter(f"{field} is not supported by this model", param=field)
 
@@ -215,7 +217,7 @@ class FasterTransformer:
         penalty = first_given(sampling.repetition_penalty, facts.repetition_penalty)
         if penalty is not None:
             values["repetition_penalty"] = max(penalty, MIN_PENALTY)
-        if temperature < MIN_TEMPERATURE or top_p == 0:
+        if _is_greedy(temperature, top_p):
             # Greedy; a temperature of 0 would multiply the logits by a million instead.
             return {**values, "runtime_top_k": 1}
         # Without either of the two FasterTransformer is greedy, so both are always sent.
@@ -250,3 +252,7 @@ class FasterTransformer:
         array = cast(value, tensor.datatype)
         num_dims = len(tensor.dims) + (1 if contract.max_batch_size else 0)
         return array.reshape((1,) * max(num_dims - array.ndim, 0) + array.shape)
+
+
+def _is_greedy(temperature: float | None, top_p: float | None) -> bool:
+    return top_p == 0 or (temperature is not None and temperature < MIN_TEMPERATURE)

@@ -39,6 +39,8 @@ def read_registry(path: Path, templates: Path) -> tuple[ModelRegistry, list[Prob
     sections, broken, problems = parse_configuration(_read(path))
     loader = _Loader(path.parent, templates, sections)
     specs = loader.specs()
+    loader.check_words()
+    loader.check_names()
     loader.check_broken(broken)
     return ModelRegistry(specs, loader.warnings), problems + loader.problems
 
@@ -91,7 +93,6 @@ class _Loader:
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
         self.infos = {info["name"]: info for _, info in sections["model_infos"]}
-        self._check_words()
 
     def specs(self) -> list[ModelSpec]:
         """Every model whose entry is right."""
@@ -100,7 +101,6 @@ class _Loader:
             *self._each("embedding", self._embedding),
             *self._each("rerank", self._rerank),
         ]
-        self._check_names()
         if not any(self.sections.values()):
             self.warnings.append("the file names no model, so every request will be refused")
         return specs
@@ -113,13 +113,15 @@ class _Loader:
             if spec is not None:
                 yield spec
 
-    def _check_words(self) -> None:
+    def check_words(self) -> None:
+        """Words of ids have no padding in them."""
         for path, info in self.sections["model_infos"]:
             for key in ("bad_words", "stop_words"):
                 if any(min(word) < 0 for word in read_words(info[key])):
                     self._problem(f"{path}.{key}", "-1 is only allowed at the end of the offsets")
 
-    def _check_names(self) -> None:
+    def check_names(self) -> None:
+        """Every model has a name of its own, and every description a model."""
         served = self._names("llm", "embedding", "rerank")
         described = self._names("model_infos")
         for names in (served, described):

@@ -41,8 +41,8 @@ class ModelSpec:
     place: str = ""
 
     @property
-    def max_model_len(self) -> int | None:
-        """The context in tokens, None where it is not known."""
+    def max_model_len(self) -> int:
+        """The context in tokens."""
         raise NotImplementedError
 
 

@@ -7,38 +7,13 @@ from typing import Any
 
 from marshmallow import ValidationError, post_load, validates_schema
 
-from app.schemas.fields import Flag, StrictField, check_length, each, mismatch, optional
+from app.schemas.fields import Flag, optional
 from app.schemas.generation import GenerationSchema, common_values, max_tokens_field
-from app.schemas.token_ids import parse_token_ids
+from app.schemas.prompts import Prompts
 from app.schemas.unsupported import COMPLETION_FIELDS, SAMPLING_FIELDS
-from app.types import CompletionRequest, Prompt
+from app.types import CompletionRequest
 
 MAX_PROMPTS = 128
-
-
-class Prompts(StrictField):
-    """A string, strings, token ids, or lists of token ids; gives a tuple of prompts."""
-
-    def parse(self, value: Any) -> tuple[Prompt, ...]:
-        if isinstance(value, str):
-            return (value,)
-        if not isinstance(value, list):
-            raise mismatch("a string, a list of strings, token ids or lists of token ids", value)
-        check_length(value, 1, 2**31)
-        if isinstance(value[0], (str, list)):
-            check_length(value, 1, MAX_PROMPTS)
-            return tuple(each(value, _one_of_many(type(value[0]))))
-        return (parse_token_ids(value),)
-
-
-def _one_of_many(kind: type) -> Any:
-    return _string if kind is str else parse_token_ids
-
-
-def _string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise mismatch("a string like the first prompt", value)
-    return value
 
 
 class CompletionSchema(
@@ -66,7 +41,7 @@ class CompletionSchema(
         "top_p",
     )
 
-    prompt = Prompts(required=True)
+    prompt = Prompts(most=MAX_PROMPTS, may_be_empty=True, required=True)
     echo = optional(Flag, default=False)
     max_tokens = max_tokens_field(minimum=0)
 

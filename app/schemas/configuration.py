@@ -45,7 +45,8 @@ class Url(StrictField):
     @staticmethod
     def _with_port(value: str, address: str) -> str:
         host, _, port = address.rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        is_number = port.isascii() and port.isdigit()
+        if not host or not is_number or not 0 < int(port) < 65536:
             raise mismatch('an address with a port, like "localhost:8001"', value)
         return value.rstrip("/")
 
@@ -53,16 +54,25 @@ class Url(StrictField):
 class ExtraInputs(StrictField):
     """Tensors that every request carries: a name and a number, boolean or list of numbers."""
 
+    number = Number(minimum=-(2**63), maximum=2**64 - 1)
+
     def parse(self, value: Any) -> Mapping[str, Any]:
         if not isinstance(value, dict):
             raise mismatch("an object of tensor names and values", value)
         for name, item in value.items():
             numbers = item if isinstance(item, list) else [item]
-            if not numbers or not all(isinstance(number, (int, float)) for number in numbers):
-                raise ValidationError(
-                    {name: [mismatch("a number or a list of numbers", item).messages[0]]}
-                )
+            if not numbers:
+                raise ValidationError({name: ["must not be empty"]})
+            for number in numbers:
+                if not isinstance(number, bool):
+                    self._check(name, number)
         return value
+
+    def _check(self, name: str, number: Any) -> None:
+        try:
+            self.number.parse(number)
+        except ValidationError as error:
+            raise ValidationError({name: error.messages}) from None
 
 
 class MaskPositions(StrictField):

@@ -5,38 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import ValidationError, post_load
+from marshmallow import post_load
 
-from app.schemas.fields import Choice, Integer, StrictField, check_length, each, mismatch, optional
+from app.schemas.fields import Choice, Integer, optional
+from app.schemas.prompts import Prompts
 from app.schemas.request import MODEL_NAME, RequestSchema
-from app.schemas.token_ids import parse_token_ids
-from app.types import EmbedRequest, Prompt
+from app.types import EmbedRequest
 
 MAX_INPUTS = 2048
-
-
-class Inputs(StrictField):
-    """A string, strings, token ids, or lists of token ids; gives a tuple of inputs."""
-
-    def parse(self, value: Any) -> tuple[Prompt, ...]:
-        if isinstance(value, str):
-            return (_text(value),)
-        if not isinstance(value, list):
-            raise mismatch("a string, a list of strings, token ids or lists of token ids", value)
-        check_length(value, 1, 2**31)
-        if isinstance(value[0], (str, list)):
-            check_length(value, 1, MAX_INPUTS)
-            parse_one = _text if isinstance(value[0], str) else parse_token_ids
-            return tuple(each(value, parse_one))
-        return (parse_token_ids(value),)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise mismatch("a string like the first input", value)
-    if not value:
-        raise ValidationError("must not be empty")
-    return value
 
 
 class EmbeddingSchema(RequestSchema):
@@ -45,7 +21,7 @@ class EmbeddingSchema(RequestSchema):
     order = ("model", "input", "encoding_format", "dimensions")
 
     model = MODEL_NAME
-    input = Inputs(required=True)
+    input = Prompts(most=MAX_INPUTS, may_be_empty=False, required=True)
     encoding_format = optional(Choice, "float", "base64", default="float")
     dimensions = optional(Integer, minimum=1, maximum=2**31 - 1)
     truncate = optional(Choice, "end", "none", default="end")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 
 from app.cancellation import Cancellation
 from app.errors import ClientDisconnected, ModelOverloaded
@@ -36,26 +37,26 @@ class Admission:
         self._max_queue = max_queue
         self._max_queue_wait = max_queue_wait
         self._changed = threading.Condition()
+        self._queue: deque[object] = deque()
         self.num_inflight = 0
         self.num_waiting = 0
 
     def enter(self, cancellation: Cancellation) -> Place:
-        """Wait for a place for a request.
+        """Wait for a place for a request, behind those that came before.
 
         Raises:
             ModelOverloaded: the queue is full, or waiting took too long.
             ClientDisconnected: nobody waits for the answer any more.
         """
         with self._changed:
-            is_full = self.num_inflight >= self._max_inflight
-            if is_full and self.num_waiting >= self._max_queue:
+            must_wait = self.num_inflight >= self._max_inflight or bool(self._queue)
+            if must_wait and self.num_waiting >= self._max_queue:
                 raise ModelOverloaded("the model has too many requests waiting; try again")
             self.num_waiting += 1
             try:
-                self._wait(cancellation, time.monotonic() + self._max_queue_wait)
+                return self._wait(cancellation, time.monotonic() + self._max_queue_wait)
             finally:
                 self.num_waiting -= 1
-            return self._take()
 
     def enter_again(self, cancellation: Cancellation) -> Place:
         """Wait for one more place for a request that has one, as long as it takes.
@@ -66,33 +67,33 @@ class Admission:
             ClientDisconnected: nobody waits for the answer any more.
         """
         with self._changed:
-            self._wait(cancellation, None)
-            return self._take()
-
-    def _take(self) -> Place:
-        self.num_inflight += 1
-        return Place(self)
+            return self._wait(cancellation, None)
 
     def leave(self) -> None:
         """Called by a place that is released."""
         with self._changed:
             self.num_inflight -= 1
-            self._changed.notify()
+            self._changed.notify_all()
 
-    def _wait(self, cancellation: Cancellation, until: float | None) -> None:
+    def _wait(self, cancellation: Cancellation, until: float | None) -> Place:
+        ticket = object()
+        self._queue.append(ticket)
         cancellation.on_cancel(self._wake_all)
         try:
-            while not cancellation.is_cancelled and self.num_inflight >= self._max_inflight:
+            while not cancellation.is_cancelled:
+                if self._queue[0] is ticket and self.num_inflight < self._max_inflight:
+                    self.num_inflight += 1
+                    return Place(self)
                 remaining = None if until is None else until - time.monotonic()
                 if remaining is not None and remaining <= 0:
                     raise ModelOverloaded("the model is busy; try again shortly")
                 self._changed.wait(remaining)
+            raise ClientDisconnected("the client went away")
         finally:
             cancellation.forget(self._wake_all)
-        if cancellation.is_cancelled:
-            # The place that woke this one is another's now.
-            self._changed.notify()
-            raise ClientDisconnected("the client went away")
+            self._queue.remove(ticket)
+            # Whoever is first now may have a place already.
+            self._changed.notify_all()
 
     def _wake_all(self) -> None:
         with self._changed:

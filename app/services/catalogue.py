@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from app.backends.cross_encoder import CrossEncoder
@@ -21,6 +20,10 @@ from app.triton.http_connection import HttpConnection
 from app.types import Task
 
 T = TypeVar("T")
+
+BACKENDS: Mapping[str, Callable[[LanguageModelSpec, GrpcConnection], GenerationBackend]] = {
+    "fastertransformer": FasterTransformer
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +122,14 @@ class _Builder:
     def _language_model(
         self, spec: LanguageModelSpec, tokenizer: Tokenizer | None
     ) -> LanguageModel | None:
-        source = _template_source(spec.chat_template, tokenizer)
         template = self._try(
-            spec,
-            "chat_template",
-            TemplateLoadError,
-            lambda: ChatTemplate.from_source(source) if source else None,
+            spec, "chat_template", TemplateLoadError, lambda: _template(spec, tokenizer)
         )
         if tokenizer is None:
             return None
         # One channel serves all models of a Triton.
         connection = self._connections.setdefault(spec.url, GrpcConnection(spec.url))
-        backend = FasterTransformer(spec, connection)
+        backend = BACKENDS[spec.backend](spec, connection)
         return LanguageModel(spec, tokenizer, template, backend, _admission(spec))
 
     def _try(
@@ -147,10 +146,16 @@ def _tokenizer(spec: ModelSpec) -> Tokenizer:
     return load_tokenizer(spec.folder, trust_remote_code=spec.trust_remote_code)
 
 
-def _template_source(path: Path | None, tokenizer: Tokenizer | None) -> str | None:
-    if path is not None:
-        return path.read_text(encoding="utf-8")
-    return tokenizer.chat_template if tokenizer is not None else None
+def _template(spec: LanguageModelSpec, tokenizer: Tokenizer | None) -> ChatTemplate | None:
+    source = tokenizer.chat_template if tokenizer is not None else None
+    if spec.chat_template is not None:
+        try:
+            source = spec.chat_template.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise TemplateLoadError("The file is not UTF-8 text; save it as UTF-8.") from None
+        except OSError as error:
+            raise TemplateLoadError(f"The file cannot be read: {error.strerror}.") from None
+    return ChatTemplate.from_source(source) if source else None
 
 
 def _admission(spec: ModelSpec) -> Admission:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from app import offload
 from app.errors import ModelNotSupported, UnsupportedParameter
 from app.prompting.chat import encode_chat
 from app.services.answers import Envelope, Event, EventStream, fold
 from app.services.catalogue import LanguageModel
 from app.services.generation import Chunks, Continuation, generate, plan
-from app.services.input_size import check_length, count_characters, tokenized
+from app.services.input_checks import check_length, count_characters, is_long
 from app.types import ChatRequest, Chunk, RequestContext, Usage
 
 
@@ -70,10 +71,11 @@ class Chat:
 
     def _prompt_ids(self) -> list[int]:
         request = self._request
-        size = count_characters([request.messages, request.documents, request.template_kwargs])
+        size = count_characters(request.messages)
         check_length(size, self._model.spec.max_model_len, "messages")
         self._check_template_kwargs()
-        return tokenized(self._encode, size)
+        size += count_characters([request.documents, request.template_kwargs])
+        return offload.run_if(is_long(size), self._encode)
 
     def _encode(self) -> list[int]:
         model, request = self._model, self._request

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from app import offload
 from app.errors import InvalidRequest
 from app.services.answers import Choice, Envelope, Event, EventStream, fold
 from app.services.catalogue import LanguageModel
@@ -14,7 +15,7 @@ from app.services.generation import (
     generate,
     plan,
 )
-from app.services.input_size import check_length, check_vocabulary, count_characters, tokenized
+from app.services.input_checks import check_length, check_vocabulary, count_characters, is_long
 from app.types import Chunk, CompletionRequest, Prompt, RequestContext, Usage
 
 DEFAULT_MAX_TOKENS = 16
@@ -27,8 +28,8 @@ class Completion:
         self._model = model
         self._request = request
         self._envelope = Envelope("cmpl", "text_completion", request.model)
-        size = count_characters(request.prompts)
-        self._continuations = tokenized(self._plan, size)
+        is_large = is_long(count_characters(request.prompts))
+        self._continuations = offload.run_if(is_large, self._plan)
         self._prompt_tokens = sum(len(item.prompt_ids) for item in self._continuations)
         self._echoes = [self._echo(index) for index in range(len(request.prompts))]
 

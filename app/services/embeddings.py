@@ -14,7 +14,7 @@ from app import offload
 from app.backends.embedding import normalized
 from app.errors import ContextLengthExceeded, InvalidRequest
 from app.services.catalogue import EmbeddingModel
-from app.services.input_size import check_vocabulary, tokenized
+from app.services.input_checks import check_vocabulary, is_long
 from app.types import EmbedRequest, Prompt, RequestContext
 
 # Encoding more numbers than this takes longer than the event loop can bear.
@@ -43,7 +43,7 @@ def _usage(rows: Sequence[Sequence[int]]) -> dict[str, int]:
 
 def _token_rows(model: EmbeddingModel, request: EmbedRequest) -> list[list[int]]:
     size = sum(len(item) for item in request.inputs)
-    return tokenized(_tokenize, size, model, request)
+    return offload.run_if(is_long(size), _tokenize, model, request)
 
 
 def _tokenize(model: EmbeddingModel, request: EmbedRequest) -> list[list[int]]:
@@ -90,10 +90,8 @@ def _cut(vector: NDArray[np.float32], dimensions: int | None) -> NDArray[np.floa
 
 
 def _data(vectors: Sequence[NDArray[np.float32]], is_base64: bool) -> list[dict[str, Any]]:
-    if sum(map(len, vectors)) > MAX_NUMBERS_ON_LOOP:
-        encoded = offload.run(_encode, vectors, is_base64)
-    else:
-        encoded = _encode(vectors, is_base64)
+    is_large = sum(map(len, vectors)) > MAX_NUMBERS_ON_LOOP
+    encoded = offload.run_if(is_large, _encode, vectors, is_base64)
     return [
         {"object": "embedding", "index": index, "embedding": item}
         for index, item in enumerate(encoded)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from app.backends.generation import GenerationJob
-from app.errors import ContextLengthExceeded
+from app.errors import ClientDisconnected, ContextLengthExceeded
 from app.prompting.detokenizer import IncrementalDetokenizer
 from app.prompting.stop_sequences import StopStrings
 from app.services.admission import Place
@@ -95,16 +95,21 @@ def _chunks(
     patience: float,
     place: Place,
 ) -> Chunks:
-    job = GenerationJob(
-        prompt_ids=continuation.prompt_ids,
-        max_tokens=continuation.max_tokens,
-        sampling=request.sampling,
-        vocabulary_size=model.tokenizer.vocabulary_size,
-        context=context,
-        patience=patience,
-        when_ended=place.release,
-    )
-    text = ChoiceText(model, continuation, request.stop)
+    with ExitStack() as unless_sent:
+        unless_sent.callback(place.release)
+        if context.cancellation.is_cancelled:
+            raise ClientDisconnected("the client went away")
+        job = GenerationJob(
+            prompt_ids=continuation.prompt_ids,
+            max_tokens=continuation.max_tokens,
+            sampling=request.sampling,
+            vocabulary_size=model.tokenizer.vocabulary_size,
+            context=context,
+            patience=patience,
+            when_ended=place.release,
+        )
+        text = ChoiceText(model, continuation, request.stop)
+        unless_sent.pop_all()
     last = time.monotonic()
     with closing(model.backend.generate(job)) as backend, _logged(text, job, request.model):
         for tokens in backend:

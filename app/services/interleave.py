@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import closing, suppress
 from queue import Full, Queue
 from typing import Generic, TypeVar
 
@@ -12,6 +12,8 @@ from app.cancellation import Cancellation
 from app.errors import ClientDisconnected
 
 T = TypeVar("T")
+
+Source = Generator[T, None, None]
 
 MAX_WAITING = 64
 CHECK_INTERVAL = 1.0
@@ -23,7 +25,7 @@ class _End(Generic[T]):
 
 
 def interleave(
-    sources: Sequence[Iterator[T]], cancellation: Cancellation
+    sources: Sequence[Source[T]], cancellation: Cancellation
 ) -> Generator[T, None, None]:
     """Run every source in a thread (a greenlet on an event loop) of its own.
 
@@ -40,10 +42,9 @@ def interleave(
             items.put_nowait(_End(ClientDisconnected("the client went away")))
 
     cancellation.on_cancel(wake)
-    for source in sources:
-        threading.Thread(target=_pump, args=(source, items, cancellation), daemon=True).start()
     num_open = len(sources)
     try:
+        _start(sources, items, cancellation)
         while num_open:
             if cancellation.is_cancelled:
                 raise ClientDisconnected("the client went away")
@@ -60,12 +61,32 @@ def interleave(
             cancellation.cancel()
 
 
-def _pump(source: Iterator[T], items: Queue[T | _End[T]], cancellation: Cancellation) -> None:
+def _start(
+    sources: Sequence[Source[T]], items: Queue[T | _End[T]], cancellation: Cancellation
+) -> None:
+    waiting = list(sources)
+    try:
+        while waiting:
+            arguments = (waiting[0], items, cancellation)
+            threading.Thread(target=_pump, args=arguments, daemon=True).start()
+            waiting.pop(0)
+    except RuntimeError:
+        # Out of threads. What has not begun cannot be closed, so it is begun, to find itself
+        # cancelled and to give back what it was handed.
+        cancellation.cancel()
+        for source in waiting:
+            with suppress(Exception):
+                next(source)
+        raise
+
+
+def _pump(source: Source[T], items: Queue[T | _End[T]], cancellation: Cancellation) -> None:
     end: _End[T] = _End()
     try:
-        for item in source:
-            if not _put(items, item, cancellation):
-                break
+        with closing(source):
+            for item in source:
+                if not _put(items, item, cancellation):
+                    break
     except Exception as error:  # the consumer raises it
         end = _End(error)
     _put(items, end, cancellation)

@@ -6,9 +6,10 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
+from app import offload
 from app.backends.encoder import Row
 from app.services.catalogue import RerankModel
-from app.services.input_size import tokenized
+from app.services.input_checks import is_long
 from app.types import RequestContext, RerankRequest, Usage
 
 
@@ -33,7 +34,7 @@ def rerank(model: RerankModel, request: RerankRequest, context: RequestContext) 
 
 def _pairs(model: RerankModel, request: RerankRequest) -> list[Row]:
     size = len(request.query) + sum(map(len, request.documents))
-    return tokenized(_tokenize, size, model, request)
+    return offload.run_if(is_long(size), _tokenize, model, request)
 
 
 def _tokenize(model: RerankModel, request: RerankRequest) -> list[Row]:

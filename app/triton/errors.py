@@ -80,3 +80,8 @@ def timed_out(detail: str) -> BackendTimeout:
 def broken_contract(detail: str) -> BackendError:
     """Triton answered something that the model's contract does not allow."""
     return BackendError(FAILED_TEXT, detail=detail)
+
+
+def is_transport_failure(error: ApiError) -> bool:
+    """True where Triton may have been restarted meanwhile."""
+    return isinstance(error, (BackendUnavailable, BackendTimeout))

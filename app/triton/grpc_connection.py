@@ -10,7 +10,7 @@ import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from app import offload
-from app.errors import ApiError, BackendTimeout, BackendUnavailable
+from app.errors import ApiError, BackendTimeout
 from app.registry import Timeouts
 from app.triton.address import Address
 from app.triton.contract import ModelContract, contract_from_config
@@ -94,8 +94,3 @@ def _short_call_error(error: Any) -> ApiError:
         # A metadata call is answered at once by a Triton that works.
         return unavailable(found.detail or "")
     return found
-
-
-def is_transport_failure(error: ApiError) -> bool:
-    """True where Triton may have been restarted meanwhile."""
-    return isinstance(error, (BackendUnavailable, BackendTimeout))

@@ -27,6 +27,7 @@ T = TypeVar("T")
 # tritonclient's default of one connection serves concurrent requests one after another.
 MAX_CONNECTIONS = 64
 MAX_THREADS = 16
+MAX_QUESTIONS = 4
 # What tritonclient and the reading of a contract raise for an answer of another form.
 UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 
@@ -34,29 +35,29 @@ UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 class HttpConnection:
     """A Triton's HTTP address, with or without a scheme; `https://` gives TLS.
 
-    On an event loop one client serves all. Elsewhere the client's sockets belong to the thread
-    that opened them, which costs it a loop of its own, so a few threads of ours do the asking.
+    Questions about a model have connections of their own, so that a Triton that is busy with
+    inference does not look as if it were gone.
     """
 
     def __init__(self, url: str, timeouts: Timeouts) -> None:
-        self._address = Address.parse(url)
         self._timeouts = timeouts
-        self._lock = threading.Lock()
-        self._shared: InferenceServerClient | None = None
-        self._own = threading.local()
-        self._threads: ThreadPoolExecutor | None = None
+        address = Address.parse(url)
+        self._inference = _Clients(address, timeouts, MAX_CONNECTIONS, MAX_THREADS)
+        self._questions = _Clients(address, timeouts, MAX_QUESTIONS, MAX_QUESTIONS)
 
     def contract(self, model: str, version: str) -> ModelContract:
         """The model's contract."""
         limit = self._timeouts.connect
-        return self._ask(
+        return self._questions.ask(
             lambda client: contract_from_json(client.get_model_config(model, version)), limit
         )
 
     def is_model_ready(self, model: str, version: str) -> bool:
         """Whether Triton says so. Raises ApiError when it cannot be asked."""
         limit = self._timeouts.connect
-        return self._ask(lambda client: bool(client.is_model_ready(model, version)), limit)
+        return self._questions.ask(
+            lambda client: bool(client.is_model_ready(model, version)), limit
+        )
 
     def infer(
         self,
@@ -81,24 +82,40 @@ class HttpConnection:
             array: NDArray[Any] | None = result.as_numpy(output)
             return array
 
-        array = self._ask(question, self._timeouts.total)
+        array = self._inference.ask(question, self._timeouts.total)
         if array is None:
             raise broken_contract(f"output {output} is missing")
         return np.asarray(array)
 
-    def _ask(self, question: Callable[[InferenceServerClient], T], limit: float) -> T:
-        if offload.is_event_loop():
-            return self._ask_here(question, limit)
-        with self._lock:
-            self._threads = self._threads or ThreadPoolExecutor(MAX_THREADS)
-        return self._threads.submit(self._ask_here, question, limit).result()
 
-    def _ask_here(self, question: Callable[[InferenceServerClient], T], limit: float) -> T:
+class _Clients:
+    """tritonclient's clients for one address.
+
+    On an event loop one client serves all. Elsewhere the client's sockets belong to the thread
+    that opened them, which costs it a loop of its own, so a few threads of ours do the asking.
+    """
+
+    def __init__(
+        self, address: Address, timeouts: Timeouts, num_connections: int, num_threads: int
+    ) -> None:
+        self._address = address
+        self._timeouts = timeouts
+        self._num_connections = num_connections
+        self._num_threads = num_threads
+        self._lock = threading.Lock()
+        self._shared: InferenceServerClient | None = None
+        self._own = threading.local()
+        self._threads: ThreadPoolExecutor | None = None
+
+    def ask(self, question: Callable[[InferenceServerClient], T], limit: float) -> T:
+        """What `question` gives within `limit` seconds, waiting for a connection included.
+
+        Raises:
+            ApiError: what Triton's answer or silence means.
+        """
         started = time.monotonic()
         try:
-            # The client's own timeouts are for each read; an answer that trickles has many.
-            with offload.time_limit(limit):
-                return question(self._client())
+            return self._answer(question, limit)
         except InferenceServerException as error:
             raise _triton_error(error) from None
         except TimeoutError as error:
@@ -111,10 +128,26 @@ class HttpConnection:
         except (HTTPException, *UNREADABLE) as error:
             raise broken_contract(f"unreadable answer: {error!r}") from None
 
+    def _answer(self, question: Callable[[InferenceServerClient], T], limit: float) -> T:
+        if offload.is_event_loop():
+            return self._answer_here(question, limit)
+        with self._lock:
+            self._threads = self._threads or ThreadPoolExecutor(self._num_threads)
+        future = self._threads.submit(self._answer_here, question, limit)
+        try:
+            return future.result(limit)
+        finally:
+            future.cancel()
+
+    def _answer_here(self, question: Callable[[InferenceServerClient], T], limit: float) -> T:
+        # The client's own timeouts are for each read; an answer that trickles has many.
+        with offload.time_limit(limit):
+            return question(self._client())
+
     def _client(self) -> InferenceServerClient:
         if offload.is_event_loop():
             with self._lock:
-                self._shared = self._shared or self._open(MAX_CONNECTIONS)
+                self._shared = self._shared or self._open(self._num_connections)
                 return self._shared
         if not hasattr(self._own, "client"):
             self._own.client = self._open(1)

@@ -1,4 +1,4 @@
-"""numpy arrays to Triton's gRPC tensors and back.
+"""numpy arrays in Triton's datatypes, and in the messages of its gRPC.
 
 https://github.com/kserve/kserve/blob/master/docs/predict-api/v2/required_api.md#tensor-data-types
 """
@@ -40,11 +40,7 @@ def cast(values: Any, datatype: str) -> Array:
     """
     if datatype not in DTYPES:
         raise broken_contract(f"the model declares a numeric input as {datatype}")
-    dtype = np.dtype(DTYPES[datatype])
-    array = np.asarray(values)
-    if dtype.kind == "u" and array.dtype.kind == "i":
-        array = array & np.iinfo(dtype).max if dtype.itemsize < 8 else array
-    return np.ascontiguousarray(array.astype(dtype))
+    return np.ascontiguousarray(np.asarray(values).astype(DTYPES[datatype]))
 
 
 def infer_request(

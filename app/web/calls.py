@@ -80,8 +80,8 @@ def takes(schema: Schema, task: Task) -> Callable[[Callable[[Call], Response]], 
             server, settings = current_server(), current_server().settings
             raw = read_body(request, settings.max_body_bytes, settings.body_timeout)
             context = RequestContext(current_request_id(), Cancellation())
-            work = functools.partial(_parsed, raw, schema, task, server.catalogue.registry)
-            parsed = offload.run(work) if len(raw) > MAX_BYTES_ON_LOOP else work()
+            registry, is_large = server.catalogue.registry, len(raw) > MAX_BYTES_ON_LOOP
+            parsed = offload.run_if(is_large, _parsed, raw, schema, task, registry)
             g.model = parsed.model
             return _watched(view, Call(parsed, context, server))
 

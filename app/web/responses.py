@@ -26,7 +26,7 @@ def error_response(error: ApiError) -> Response:
         # Clients that were refused together must not come back together.
         jitter_ms = random.randrange(SECOND_MS)  # noqa: S311  # no secret
         response.headers["retry-after-ms"] = str(error.retry_after * SECOND_MS + jitter_ms)
-    if error.is_worth_retrying is False:
+    if not error.is_worth_retrying:
         # openai-python would otherwise send a request that timed out twice more.
         response.headers["x-should-retry"] = "false"
     return response

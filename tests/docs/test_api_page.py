@@ -89,7 +89,7 @@ def descendants(kind: type) -> list[type]:
 
 def test_limits_are_the_schemas() -> None:
     from app.schemas import chat, completions, embeddings, generation, rerank
-    from app.services.input_size import MAX_CHARACTERS_ON_LOOP
+    from app.services.input_checks import MAX_CHARACTERS_ON_LOOP
     from app.web import json_body
 
     page = PAGE.read_text()

@@ -56,7 +56,7 @@ def test_a_port_in_use_is_one_sentence(configuration: Path) -> None:
             "--port", port, "--host", "127.0.0.1", "--config-file", str(configuration)
         )
     assert found.returncode == 2
-    assert f"cannot listen on {port}" in found.stderr
+    assert f"port {port}: Address already in use" in found.stderr
     assert "Traceback" not in found.stderr
 
 

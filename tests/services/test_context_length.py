@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import ContextLengthExceeded, InvalidRequest
 from app.services.generation import plan
-from app.services.input_size import check_length, check_vocabulary
+from app.services.input_checks import check_length, check_vocabulary
 
 
 def model(max_len: int) -> Any:

@@ -1,19 +1,15 @@
-"""How large a request's texts may be, and how large ones are kept off the event loop."""
+"""What is checked of a request's texts and ids before they cost anything."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from app import offload
 from app.errors import ContextLengthExceeded, InvalidRequest
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 # Tokenising less than this takes under a millisecond, which the event loop can bear.
 MAX_CHARACTERS_ON_LOOP = 4096
-# No tokenizer here makes fewer tokens than one for so many characters, so longer is too long.
+# More are refused without tokenising. Only long runs of blanks or the like could still fit.
 MAX_CHARACTERS_PER_TOKEN = 16
 
 
@@ -28,11 +24,9 @@ def check_length(num_characters: int, max_tokens: int, param: str) -> None:
         )
 
 
-def tokenized(function: Callable[P, T], size: int, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a function that tokenises `size` characters, off the event loop where they are many."""
-    if size > MAX_CHARACTERS_ON_LOOP:
-        return offload.run(function, *args, **kwargs)
-    return function(*args, **kwargs)
+def is_long(num_characters: int) -> bool:
+    """Whether working on so much text must not happen on the event loop."""
+    return num_characters > MAX_CHARACTERS_ON_LOOP
 
 
 def count_characters(value: Any) -> int:
