@@ -158,6 +158,14 @@ def test_a_template_that_cannot_be_compiled_is_told_with_its_path(
     assert "llm[0].chat_template" in found.err
 
 
+def test_a_template_in_another_encoding_is_told(tmp_path: Path, check: Check) -> None:
+    path = written(tmp_path, nowhere(), nowhere())
+    (tmp_path / "chatml.jinja").write_bytes("{{ '你好' }}".encode("gbk"))
+    found = check(path)
+    assert found.code == 2
+    assert "llm[0].chat_template: The file is not UTF-8 text" in found.err
+
+
 def test_connect_asks_every_triton(
     tmp_path: Path, check: Check, triton: ScriptedTriton, http_triton: ScriptedHttpTriton
 ) -> None:

@@ -225,6 +225,17 @@ def test_a_vendors_other_datatypes_are_respected(triton: ScriptedTriton) -> None
     assert sent(triton.requests[-1])["random_seed"] == ("INT64", [[-5]])
 
 
+def test_word_lists_in_another_datatype(triton: ScriptedTriton) -> None:
+    triton.config = model_config(
+        [
+            (name, "UINT32" if name.endswith("words_list") else datatype, dims, optional)
+            for name, datatype, dims, optional in LLAMA_INPUTS
+        ]
+    )
+    found = tensors(triton, facts={"stop_words": ((300,),)})
+    assert found["stop_words_list"] == ("UINT32", [[[300], [1]]])
+
+
 def test_a_required_tensor_that_nobody_has_a_value_for_is_the_backends_failure(
     triton: ScriptedTriton,
 ) -> None:

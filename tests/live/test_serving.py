@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from demo.environment import DEMO
+from demo.ports import free_ports
 from demo.triton import TritonServer
 from tests.live.http import Server
 from tests.live.servers import PROJECT, running, write_configuration
 from tests.live.test_generation import COMPLETIONS, completion
+from tests.live.waiting import wait_until
 
 MINILM = str(DEMO / "models/all-minilm-l6-v2")
 CHAT_MODEL = str(DEMO / "models/demo-chat")
@@ -128,3 +130,33 @@ def test_the_log_tells_how_an_answer_ended(gateway: Server) -> None:
         COMPLETIONS, completion("Once upon a time", max_tokens=7), **{"x-request-id": "end-1"}
     )
     assert "end-1: demo-chat: 5 prompt tokens, 7 new, length" in gateway.log_text()
+
+
+@pytest.mark.parametrize("host", ["::1", "127.0.0.1", "localhost"])
+def test_it_listens_where_it_is_told_to_from_any_folder(
+    configuration: Path, tmp_path: Path, host: str
+) -> None:
+    for name in ("app.py", "wsgi.py"):
+        (tmp_path / name).write_text("raise SystemExit('a stranger was imported')")
+    (port,) = free_ports(1)
+    command = Path(sys.executable).with_name("openai-api")
+    process = subprocess.Popen(
+        [command, "--host", host, "--port", str(port), "--workers", "1"],
+        cwd=tmp_path,
+        env={**os.environ, "CONFIG_FILE": str(configuration)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        server = Server(host, port, tmp_path / "log", process.pid)
+        wait_until(lambda: is_up(server), "the start", 30)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def is_up(server: Server) -> bool:
+    try:
+        return server.get("/health").status == 200
+    except OSError:
+        return False

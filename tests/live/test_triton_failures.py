@@ -64,6 +64,22 @@ def server(own_triton: TritonServer, tmp_path_factory: pytest.TempPathFactory) -
         yield server
 
 
+@pytest.fixture
+def stopped_triton(own_triton: TritonServer) -> TritonServer:
+    """The same, not running."""
+    own_triton.stop()
+    return own_triton
+
+
+@pytest.fixture
+def running_triton(server: Server, own_triton: TritonServer) -> TritonServer:
+    """The same, ready, and the application has seen it."""
+    if not own_triton.is_ready():
+        start(own_triton)
+    wait_until(lambda: is_well(server), "an answer", 10)
+    return own_triton
+
+
 def start(triton: TritonServer) -> None:
     triton.start()
     triton.wait_until_ready(60)
@@ -84,7 +100,9 @@ def error_of(answer: Any) -> dict[str, Any]:
     return error
 
 
-def test_the_application_starts_and_says_so_without_its_triton(server: Server) -> None:
+def test_the_application_says_so_without_its_triton(
+    server: Server, stopped_triton: TritonServer
+) -> None:
     assert server.get("/health").status == 200
     report = server.get("/readyz")
     assert report.status == 503
@@ -102,12 +120,12 @@ def test_the_application_starts_and_says_so_without_its_triton(server: Server) -
         assert answer.headers["Retry-After"] == "1"
 
 
-def test_it_works_as_soon_as_triton_is_there(server: Server, own_triton: TritonServer) -> None:
-    start(own_triton)
+def test_it_works_as_soon_as_triton_is_there(server: Server, stopped_triton: TritonServer) -> None:
+    start(stopped_triton)
     wait_until(lambda: is_well(server), "an answer", 3)
 
 
-def test_a_model_that_triton_does_not_have(server: Server) -> None:
+def test_a_model_that_triton_does_not_have(server: Server, running_triton: TritonServer) -> None:
     answer = server.post(CHAT, chat("hello", model="not-in-triton"))
     assert answer.status == 503
     assert error_of(answer)["code"] == "backend_model_missing"
@@ -117,26 +135,26 @@ def test_a_model_that_triton_does_not_have(server: Server) -> None:
 
 
 def test_a_killed_triton_ends_streams_with_an_error_and_comes_back(
-    server: Server, own_triton: TritonServer
+    server: Server, running_triton: TritonServer
 ) -> None:
     with server.stream(COMPLETIONS, SLOW) as stream:
         lines = stream.lines()
         next(lines)
-        own_triton.kill()
+        running_triton.kill()
         rest = list(lines)
     assert '"error"' in rest[-1]
     assert '"backend_unavailable"' in rest[-1]
     assert "data: [DONE]" not in rest
     assert server.post(CHAT, chat("hello")).status == 503
-    start(own_triton)
+    start(running_triton)
     wait_until(lambda: is_well(server), "an answer after the restart", 4)
 
 
-def test_a_frozen_triton_is_a_timeout(server: Server, own_triton: TritonServer) -> None:
+def test_a_frozen_triton_is_a_timeout(server: Server, running_triton: TritonServer) -> None:
     with server.stream(COMPLETIONS, SLOW) as stream:
         lines = stream.lines()
         next(lines)
-        os.killpg(own_triton.pid, signal.SIGSTOP)
+        os.killpg(running_triton.pid, signal.SIGSTOP)
         try:
             started = time.monotonic()
             rest = list(lines)
@@ -148,16 +166,16 @@ def test_a_frozen_triton_is_a_timeout(server: Server, own_triton: TritonServer) 
             assert embedded.status in (503, 504)
             error_of(embedded)
         finally:
-            os.killpg(own_triton.pid, signal.SIGCONT)
+            os.killpg(running_triton.pid, signal.SIGCONT)
     wait_until(lambda: is_well(server), "an answer after the pause", 5)
 
 
 def test_silence_is_filled_with_comments_and_bounded(
-    server: Server, own_triton: TritonServer
+    server: Server, running_triton: TritonServer
 ) -> None:
     # With a connection that works the first thing to be missed is the first token.
     assert server.post(COMPLETIONS, {**SLOW, "max_tokens": 1}).status == 200
-    os.killpg(own_triton.pid, signal.SIGSTOP)
+    os.killpg(running_triton.pid, signal.SIGSTOP)
     try:
         with server.stream(COMPLETIONS, SLOW) as stream:
             # The deadline of 2 s comes after the first comment, so it can only be an event.
@@ -166,21 +184,22 @@ def test_silence_is_filled_with_comments_and_bounded(
         assert lines[0] == ": keep-alive"
         assert '"backend_timeout"' in lines[-1]
     finally:
-        os.killpg(own_triton.pid, signal.SIGCONT)
+        os.killpg(running_triton.pid, signal.SIGCONT)
     wait_until(lambda: is_well(server), "an answer after the pause", 5)
 
 
 def test_a_model_that_changed_over_a_restart_is_read_again(
-    server: Server, own_triton: TritonServer
+    server: Server, running_triton: TritonServer
 ) -> None:
     assert is_well(server)
-    config = own_triton.repositories[0] / "all-minilm-l6-v2" / "config.pbtxt"
+    config = running_triton.repositories[0] / "all-minilm-l6-v2" / "config.pbtxt"
     text = config.read_text()
-    own_triton.stop()
+    running_triton.stop()
     config.write_text(text.replace("TYPE_INT64", "TYPE_INT32"))
     try:
-        start(own_triton)
+        start(running_triton)
         # No request in between: the first one after the restart must already be right.
         assert server.post("/v1/embeddings", EMBED).status == 200
     finally:
         config.write_text(text)
+        running_triton.stop()

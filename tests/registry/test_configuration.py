@@ -228,6 +228,8 @@ BAD = [
     ({"model_infos": [{**INFO, "bad_words": [[1, "x"]]}]}, "model_infos[0].bad_words[0][1]"),
     ({"model_infos": [{**INFO, "stop_words": [5]}]}, "model_infos[0].stop_words[0]"),
     ({"model_infos": [{**INFO, "extra_inputs": {"x": "y"}}]}, "model_infos[0].extra_inputs.x"),
+    ({"model_infos": [{**INFO, "extra_inputs": {"x": 2**70}}]}, "model_infos[0].extra_inputs.x"),
+    ({"llm": [{**LLM, "url": "localhost:800\u00b2"}], "model_infos": [INFO]}, "llm[0].url"),
     ({"embedding": [{**EMBEDDING, "max_tokens": 0}]}, "embedding[0].max_tokens"),
     (
         {"embedding": [{**EMBEDDING, "output_config": {"process": "max"}}]},

@@ -142,3 +142,30 @@ def test_no_place_is_lost_under_load() -> None:
         worker.join()
     assert (admission.num_inflight, admission.num_waiting) == (0, 0)
     assert max(highest) <= 4
+
+
+def test_first_come_first_served() -> None:
+    admission = Admission(1, 5, 10.0)
+    place = admission.enter(Cancellation())
+    outcomes = []
+    for _ in range(4):
+        outcomes.append(waiting(admission, Cancellation()))
+    for expected in range(4):
+        place.release()
+        wait_until(lambda: bool(outcomes[expected]), "admission", 3)  # noqa: B023  # called at once
+        assert [bool(outcome) for outcome in outcomes] == [n <= expected for n in range(4)]
+        (place,) = outcomes[expected]
+
+
+def test_a_newcomer_does_not_overtake_those_who_wait() -> None:
+    admission = Admission(1, 5, 10.0)
+    place = admission.enter(Cancellation())
+    first = waiting(admission, Cancellation())
+    second = waiting(admission, Cancellation())
+    place.release()
+    wait_until(lambda: bool(first), "admission", 3)
+    assert not second
+    third = waiting(admission, Cancellation())
+    first[0].release()
+    wait_until(lambda: bool(second), "admission", 3)
+    assert not third

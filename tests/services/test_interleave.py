@@ -93,3 +93,45 @@ def test_a_consumer_that_waits_learns_that_its_client_has_gone() -> None:
     cancellation.cancel()
     wait_until(lambda: bool(outcome), "the consumer's end", 3)
     assert isinstance(outcome[0], ClientDisconnected)
+
+
+def test_out_of_threads_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that was handed something gives it back, though nobody can run it."""
+    given_back: list[str] = []
+    cancellation = Cancellation()
+
+    def source(name: str) -> Iterator[int]:
+        try:
+            if cancellation.is_cancelled:
+                raise ClientDisconnected("the client went away")
+            yield 1
+        finally:
+            given_back.append(name)
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError):
+        list(interleave([source("a"), source("b")], cancellation))
+    assert given_back == ["a", "b"]
+
+
+def test_sources_are_closed_where_they_run() -> None:
+    """The consumer may be stuck in a write; what the sources hold must not wait for it."""
+    cancellation = Cancellation()
+    closed_by: list[str] = []
+
+    def endless() -> Iterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed_by.append(threading.current_thread().name)
+
+    items = interleave([endless(), endless()], cancellation)
+    next(items)
+    cancellation.cancel()
+    wait_until(lambda: len(closed_by) == 2, "the closing", 4)
+    assert threading.current_thread().name not in closed_by
+    items.close()
