@@ -110,7 +110,7 @@ def _for_today(own: type[Any]) -> type[Any]:
     if not issubclass(own, PreTrainedTokenizer):
         return own
 
-    class LateVocabulary(own):  # type: ignore[misc]
+    class LateVocabulary(own):  # type: ignore[misc]  # its base is only known now
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             postponed: list[tuple[Any, bool]] = []
             self.__dict__["_postponed_tokens"] = postponed

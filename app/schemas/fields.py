@@ -40,7 +40,7 @@ class StrictField(fields.Field[Any]):
     """A field whose null and absence have clear messages. Subclasses give `parse`."""
 
     # marshmallow collects the messages of a class from this attribute.
-    default_error_messages = {"required": "is required", "null": "must not be null"}  # noqa: RUF012
+    default_error_messages = {"required": "is required", "null": "must not be null"}  # noqa: RUF012  # its own form
 
     def parse(self, value: Any) -> Any:
         """The value in its own type, or a ValidationError."""
