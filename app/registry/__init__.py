@@ -1,6 +1,6 @@
 """The models of the configuration file, immutable."""
 
-from app.registry.loading import load_registry, read_registry
+from app.registry.loading import read_registry
 from app.registry.model_registry import ModelRegistry
 from app.registry.specs import (
     EmbeddingSpec,
@@ -17,6 +17,5 @@ __all__ = [
     "ModelSpec",
     "RerankSpec",
     "Timeouts",
-    "load_registry",
     "read_registry",
 ]

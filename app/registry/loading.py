@@ -45,18 +45,6 @@ def read_registry(path: Path, templates: Path) -> tuple[ModelRegistry, list[Prob
     return ModelRegistry(specs, loader.warnings), problems + loader.problems
 
 
-def load_registry(path: Path, templates: Path) -> ModelRegistry:
-    """The models of a file without mistakes.
-
-    Raises:
-        ConfigurationError: every mistake, with its place in the file and what to do.
-    """
-    registry, problems = read_registry(path, templates)
-    if problems:
-        raise ConfigurationError(problems)
-    return registry
-
-
 def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -39,8 +39,11 @@ def mismatch(expected: str, value: Any) -> ValidationError:
 class StrictField(fields.Field[Any]):
     """A field whose null and absence have clear messages. Subclasses give `parse`."""
 
-    # marshmallow collects the messages of a class from this attribute.
-    default_error_messages = {"required": "is required", "null": "must not be null"}  # noqa: RUF012  # its own form
+    # marshmallow collects the messages of a class from this attribute, and types it so.
+    default_error_messages = {  # noqa: RUF012
+        "required": "is required",
+        "null": "must not be null",
+    }
 
     def parse(self, value: Any) -> Any:
         """The value in its own type, or a ValidationError."""

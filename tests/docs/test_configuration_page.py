@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from marshmallow import Schema, fields
 
-from app.registry import load_registry
+from app.registry import read_registry
 from app.schemas.configuration import (
     SECTIONS,
     EmbeddingOutputSchema,
@@ -106,7 +106,8 @@ def test_the_example_loads(tmp_path: Path) -> None:
             example = example.replace(entry["path"], str(path))
     file = tmp_path / "model_config.json"
     file.write_text(example)
-    registry = load_registry(file, PROJECT / "chat_templates")
+    registry, problems = read_registry(file, PROJECT / "chat_templates")
+    assert problems == []
     assert registry.warnings == ()
     facts = registry.find("chatglm2-6b").facts  # type: ignore[attr-defined]  # a language model's
     assert (facts.start_id, facts.end_id, facts.mask_positions) == (-1, -2, (-1,))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ConfigurationError, Problem
-from app.registry import ModelRegistry, load_registry
+from app.registry import ModelRegistry, read_registry
 
 LLM = {"name": "chat", "url": "localhost:8001", "path": "model"}
 INFO = {"name": "chat", "start_id": 1, "end_id": 2, "max_len": 100}
@@ -35,7 +35,10 @@ def load(base: Path, content: Any) -> ModelRegistry:
         path.write_bytes(content)
     else:
         path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return load_registry(path, base / "own")
+    registry, found = read_registry(path, base / "own")
+    if found:
+        raise ConfigurationError(found)
+    return registry
 
 
 def problems(base: Path, content: Any) -> list[Problem]:

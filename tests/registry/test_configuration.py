@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.errors import ConfigurationError, ModelNotFound, ModelNotSupported
-from app.registry import EmbeddingSpec, LanguageModelSpec, RerankSpec, Timeouts, load_registry
+from app.registry import EmbeddingSpec, LanguageModelSpec, RerankSpec, Timeouts, read_registry
 from app.types import Task
 from tests.registry.files import EMBEDDING, INFO, LLM, RERANK, load, paths, problems, write_folder
 
@@ -312,7 +312,7 @@ def test_a_file_that_cannot_be_read_is_one_problem(
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"absent\.json: cannot be read"):
-        load_registry(tmp_path / "absent.json", tmp_path)
+        read_registry(tmp_path / "absent.json", tmp_path)
 
 
 def test_a_description_without_a_model_is_a_warning(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ the empty text, and `_pad` has the signature of 2023.
 
 from typing import Any, Dict, List, Optional, Union
 
-import torch  # noqa: F401
+import torch  # noqa: F401  # as the published file does, which uses nothing of it
 from sentencepiece import SentencePieceProcessor
 from transformers import PreTrainedTokenizer
 from transformers.tokenization_utils_base import BatchEncoding, EncodedInput
