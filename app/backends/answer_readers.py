@@ -8,7 +8,7 @@ from typing import Any
 from app.backends.answer import Answer
 from app.chunks import Tokens
 from app.triton.contract import ModelContract
-from app.triton.tensors import ReadOnce
+from app.triton.model_response import ReadOnce
 
 
 class RowsReader:

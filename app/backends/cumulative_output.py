@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.triton.errors import broken_contract
-from app.triton.tensors import output
 
 MASK_32 = 0xFFFFFFFF
 # JSON has no infinity; OpenAI's own servers write this of what is very unlikely.
@@ -93,7 +92,7 @@ class CumulativeOutput:
         return self._num_read >= self._max_tokens
 
     def _row(self, response: Any) -> NDArray[Any]:
-        ids = output(response, "output_ids")
+        ids = response.output("output_ids")
         row, beam = self._place.row, self._place.beam
         if ids is None or ids.dtype.kind not in "iu" or ids.ndim != 3 or ids.size < 1:
             raise broken_contract(
@@ -105,7 +104,7 @@ class CumulativeOutput:
         return found
 
     def _sequence_length(self, response: Any, width: int) -> int:
-        length = output(response, "sequence_length")
+        length = response.output("sequence_length")
         if length is None or length.dtype.kind not in "iu":
             raise broken_contract("sequence_length is missing or no integer")
         counted = int(self._own(length, "sequence_length"))
@@ -156,7 +155,7 @@ class CumulativeOutput:
 
     def _logprobs(self, response: Any, num_new: int) -> list[float]:
         """Those of the new tokens; what is behind them in the output is not initialised."""
-        values = output(response, "output_log_probs")
+        values = response.output("output_log_probs")
         if not num_new:
             return []
         if values is None:
@@ -174,7 +173,7 @@ class CumulativeOutput:
         parameters = response.parameters
         if "triton_final_response" in parameters and parameters["triton_final_response"].bool_param:
             return True
-        flags = (output(response, name) for name in ("finished", "is_finished"))
+        flags = (response.output(name) for name in ("finished", "is_finished"))
         return any(bool(self._own(flag, "finished")) for flag in flags if flag is not None)
 
     def _checked(self, ids: NDArray[Any]) -> list[int]:

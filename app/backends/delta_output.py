@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.triton.errors import broken_contract
-from app.triton.tensors import output
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class DeltaOutput:
         return self._checked(new)
 
     def _row(self, response: Any) -> NDArray[np.int64]:
-        ids = output(response, "output_ids")
+        ids = response.output("output_ids")
         if ids is None or ids.dtype.kind not in "iu" or ids.ndim != 3 or not len(ids):
             raise broken_contract(
                 f"output_ids is {None if ids is None else (ids.dtype, ids.shape)}"
@@ -76,7 +75,7 @@ class DeltaOutput:
         return row
 
     def _length(self, response: Any, row: NDArray[np.int64]) -> int:
-        counts = output(response, "sequence_length")
+        counts = response.output("sequence_length")
         if counts is None:
             fill = np.flatnonzero(row < 0)
             return int(fill[0]) if len(fill) else len(row)
@@ -100,7 +99,7 @@ class DeltaOutput:
         Some versions repeat those of all tokens in each message, others send the new ones:
         https://github.com/NVIDIA/TensorRT-LLM/pull/8785
         """
-        values = output(response, "output_log_probs")
+        values = response.output("output_log_probs")
         if values is None or not num_new:
             return []
         if values.ndim != 3 or values.dtype.kind != "f" or self._place.beam >= values.shape[1]:

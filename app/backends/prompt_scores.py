@@ -11,7 +11,7 @@ from app import offload
 from app.chunks import TokenLogprob
 from app.errors import InvalidRequest
 from app.triton.errors import broken_contract
-from app.triton.grpc_connection import MAX_MESSAGE_BYTES
+from app.triton.grpc_client.call import MAX_MESSAGE_BYTES
 from app.triton.tensors import Array
 
 FLOAT_BYTES = 4

@@ -31,7 +31,6 @@ from app.prompting.tokenizers import Tokenizer
 from app.registry import LanguageModelSpec
 from app.triton.contract import ModelContract, TensorSpec
 from app.triton.errors import broken_contract
-from app.triton.tensors import output
 
 FALSE = ("false", "False", "0")
 TRUE = ("true", "True", "1")
@@ -263,7 +262,7 @@ class TextReader:
 
     def read(self, message: Any) -> Iterable[Tokens]:
         """What a message adds."""
-        texts = output(message, "text_output")
+        texts = message.output("text_output")
         if texts is None:
             # tensorrt_llm_bls ends with a message that holds a flag alone.
             return

@@ -34,7 +34,6 @@ from app.registry import LanguageModelSpec
 from app.registry.specs import Words
 from app.triton.contract import ModelContract
 from app.triton.errors import broken_contract
-from app.triton.tensors import output
 
 # Fields whose inputs only this level has.
 OWN_FIELDS = ("logit_bias", "bad_words", "logprobs")
@@ -153,7 +152,7 @@ class TokenReader(RowsReader):
 
     def read(self, message: Any) -> Iterable[Tokens]:
         """What a message adds; the model in Python ends with one that holds a flag alone."""
-        if output(message, "output_ids") is None:
+        if message.output("output_ids") is None:
             return
         scores = self._prompt_scores(message)
         for tokens in super().read(message):
@@ -164,7 +163,7 @@ class TokenReader(RowsReader):
         """Only asked for where all comes in one message."""
         if not self._job.request.scores_prompt:
             return ()
-        logits = output(message, "context_logits")
+        logits = message.output("context_logits")
         if logits is None:
             self._scoring.failed(self._job, self._contract)
             return ()

@@ -16,7 +16,6 @@ from app.chunks import TokenLogprob, Tokens
 from app.prompting.stop_sequences import StopStrings
 from app.prompting.tokenizers import Tokenizer
 from app.triton.errors import broken_contract
-from app.triton.tensors import output
 from app.types import Generation
 
 
@@ -55,7 +54,7 @@ class VllmReader:
 
     def read(self, message: Any) -> Iterable[Tokens]:
         """What a message adds."""
-        texts = output(message, "text_output")
+        texts = message.output("text_output")
         if texts is None:
             # Releases before 24.03 end with a message that holds a flag alone.
             return
@@ -101,13 +100,13 @@ class VllmReader:
         return self._growth.push(text)
 
     def _counted(self, message: Any, new: str) -> int:
-        told = output(message, "num_output_tokens")
+        told = message.output("num_output_tokens")
         if told is not None and told.size:
             return int(told.reshape(-1)[0])
         return count_piece(self._tokenizer, new)
 
     def _logprobs(self, message: Any) -> list[TokenLogprob]:
-        told = output(message, "logprobs")
+        told = message.output("logprobs")
         num_top = self._request.sampling.logprobs
         if told is None or num_top is None or not told.size:
             return []
@@ -162,7 +161,7 @@ def _unwanted_marks(tokenizer: Tokenizer, request: Generation) -> tuple[str, ...
 
 def _finish_reason(message: Any) -> str | None:
     """`stop` or `length`; None while there is more to come, or where the release does not tell."""
-    told = output(message, "finish_reason")
+    told = message.output("finish_reason")
     if told is None or not told.size:
         return None
     reason = told.reshape(-1)[0].decode(errors="replace")

@@ -59,10 +59,14 @@ TEXTS: dict[type[ApiError], str] = {
     BackendError: FAILED_TEXT,
 }
 
-# What gRPC says where nobody speaks HTTP/2, and the HTTP library where the answer is not HTTP/1.
+# What the gRPC clients say where nobody speaks HTTP/2, and the HTTP library of such an answer.
 WRONG_PORTS = (
     (
-        re.compile(r"failed to connect to all addresses.*(Socket closed|http1\.x server)", re.S),
+        re.compile(
+            r"failed to speak HTTP/2 with the server"
+            r"|failed to connect to all addresses.*(Socket closed|http1\.x server)",
+            re.S,
+        ),
         "this looks like Triton's HTTP port; language models need its gRPC port",
     ),
     (

@@ -2,57 +2,74 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from typing import Any
-
-import grpc
+from typing import Protocol
 
 from app.errors import ApiError, ClientDisconnected
 from app.registry import Timeouts
 from app.triton.errors import classify, timed_out
-
-log = logging.getLogger(__name__)
-
-MAX_WAITING = 64
+from app.triton.grpc_client.call import CallEnded
+from app.triton.model_response import ModelResponse, ResponseReader
 
 
 class EndOfStream(Exception):
     """Triton has answered everything."""
 
 
+class RawCall(Protocol):
+    """A call whose answers are bytes. One thread or greenlet takes, any may do the rest."""
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether `take` would return a message at once."""
+
+    def take(self, until: float) -> bytes | None:
+        """The next message; None when the monotonic clock says `until`, or on `wake`.
+
+        Raises:
+            CallEnded: there are no more.
+        """
+
+    def wake(self) -> None:
+        """Let a waiting `take` return."""
+
+    def cancel(self) -> None:
+        """End the call; the server is told."""
+
+    def discard(self) -> None:
+        """Drop what waits and what still comes; the call goes on to its end."""
+
+    def suspect(self) -> None:
+        """The server is late: see whether it is there at all."""
+
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once the server has done with this call, or at once if it has."""
+
+
 class ModelStream:
-    """Answers as they come. One reader fetches them, so that waiting for one can have a limit.
+    """Answers as they come, each within its deadline.
 
     A stream that `has_failed` by the model's own word is about to end by itself.
-
-    The reader stops fetching while 64 answers wait, which lets gRPC hold the sender back.
     """
 
-    def __init__(self, call: Any, timeouts: Timeouts) -> None:
+    def __init__(self, call: RawCall, timeouts: Timeouts) -> None:
         self._call = call
         self._timeouts = timeouts
-        self._waiting: deque[Any] = deque()
-        self._changed = threading.Condition()
-        self._error: Exception | None = None
-        self._has_ended = False
-        self._is_discarding = False
-        self._callbacks: list[Callable[[], None]] = []
+        self._reader = ResponseReader()
+        self._is_interrupted = False
         self._started = self._last = time.monotonic()
         self._has_answered = False
         self.has_failed = False
-        try:
-            threading.Thread(target=self._fetch, name="triton-stream", daemon=True).start()
-        except RuntimeError:
-            # Out of threads: nobody would ever end the call.
-            call.cancel()
-            raise
+        self.when_ended = call.when_ended
 
-    def next(self, patience: float) -> Any | None:
-        """The next `ModelInferResponse`, or None after `patience` seconds without one.
+    @property
+    def has_waiting(self) -> bool:
+        """Whether `next` would return an answer at once."""
+        return self._call.has_waiting
+
+    def next(self, patience: float) -> ModelResponse | None:
+        """The next answer, or None after `patience` seconds without one.
 
         Raises:
             EndOfStream: there are no more.
@@ -61,51 +78,45 @@ class ModelStream:
             ApiError: what Triton's message or status means.
         """
         limit = self._deadline()
-        until = min(time.monotonic() + patience, limit)
-        with self._changed:
-            while not self._waiting and not self._error:
-                remaining = until - time.monotonic()
-                if remaining <= 0:
-                    break
-                self._changed.wait(remaining)
-            if self._waiting:
-                return self._take()
-            if self._error:
-                raise self._error
+        try:
+            raw = self._call.take(min(time.monotonic() + patience, limit))
+        except CallEnded as ended:
+            raise self._meaning(ended) from None
+        if self._is_interrupted:
+            raise ClientDisconnected("the client went away")
+        if raw is not None:
+            return self._read(raw)
         if time.monotonic() >= limit:
+            self._call.suspect()
             raise timed_out(self._missed_deadline())
         return None
 
     def cancel(self) -> None:
         """End the call; a model that looks for it stops generating."""
-        self._discard(None)
         self._call.cancel()
 
     def drain(self) -> None:
         """Read to the end in the background, for a model that cannot be interrupted."""
-        self._discard(None)
+        self._call.discard()
 
     def interrupt(self) -> None:
         """Wake the reader of this stream with ClientDisconnected. The call goes on."""
-        self._discard(ClientDisconnected("the client went away"))
+        self._is_interrupted = True
+        self._call.wake()
 
-    def when_ended(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once Triton has nothing more to do for this request."""
-        with self._changed:
-            if not self._has_ended:
-                self._callbacks.append(callback)
-                return
-        callback()
-
-    def _take(self) -> Any:
-        message = self._waiting.popleft()
-        self._changed.notify_all()
+    def _read(self, raw: bytes) -> ModelResponse:
         self._last = time.monotonic()
         self._has_answered = True
-        if message.error_message:
+        error, response = self._reader.read(raw)
+        if error:
             self.has_failed = True
-            raise classify(None, message.error_message)
-        return message.infer_response
+            raise classify(None, error)
+        return response
+
+    def _meaning(self, ended: CallEnded) -> Exception:
+        if self._is_interrupted:
+            return ClientDisconnected("the client went away")
+        return status_error(ended) or EndOfStream()
 
     def _deadline(self) -> float:
         idle = self._timeouts.between_tokens if self._has_answered else self._timeouts.first_token
@@ -118,42 +129,9 @@ class ModelStream:
             return f"no further token for {self._timeouts.between_tokens} s"
         return f"no first token for {self._timeouts.first_token} s"
 
-    def _discard(self, error: Exception | None) -> None:
-        with self._changed:
-            self._is_discarding = True
-            self._waiting.clear()
-            self._error = error or self._error
-            self._changed.notify_all()
 
-    def _fetch(self) -> None:
-        error: Exception = EndOfStream()
-        try:
-            for message in self._call:
-                self._put(message)
-        except grpc.RpcError as failure:
-            error = _status_error(failure)
-        except Exception as failure:  # the waiting consumer must learn of whatever stopped this
-            log.exception("reading from Triton failed")
-            error = classify(None, repr(failure))
-        self._end(error)
-
-    def _put(self, message: Any) -> None:
-        with self._changed:
-            while len(self._waiting) >= MAX_WAITING and not self._is_discarding:
-                self._changed.wait()
-            if not self._is_discarding:
-                self._waiting.append(message)
-                self._changed.notify_all()
-
-    def _end(self, error: Exception) -> None:
-        with self._changed:
-            self._error = self._error or error
-            self._has_ended = True
-            callbacks, self._callbacks = self._callbacks, []
-            self._changed.notify_all()
-        for callback in callbacks:
-            callback()
-
-
-def _status_error(failure: Any) -> ApiError:
-    return classify(failure.code().name, failure.details() or "")
+def status_error(ended: CallEnded) -> ApiError | None:
+    """What the end of a call means, None where it is a good one."""
+    if ended.status.code == "OK":
+        return None
+    return classify(ended.status.code, ended.status.text)

@@ -62,43 +62,6 @@ def infer_request(
     return request
 
 
-class ReadOnce:
-    """An answer to several readers: each output is looked up and shaped once."""
-
-    def __init__(self, response: Any) -> None:
-        self.parameters = response.parameters
-        self._response = response
-        self._found: dict[str, Array | None] = {}
-
-    def output(self, name: str) -> Array | None:
-        """As the function of that name."""
-        if name not in self._found:
-            self._found[name] = output(self._response, name)
-        return self._found[name]
-
-
-def output(response: Any, name: str) -> Array | None:
-    """The output of that name as a read-only view, None when it is absent.
-
-    BYTES are an array of `bytes` objects.
-
-    Raises:
-        BackendError: its bytes do not fit its shape and datatype.
-    """
-    if isinstance(response, ReadOnce):
-        return response.output(name)
-    for tensor, raw in zip(response.outputs, response.raw_output_contents, strict=False):
-        if tensor.name == name:
-            try:
-                return _elements(raw, tensor.datatype).reshape(tensor.shape)
-            except (KeyError, ValueError):
-                raise broken_contract(
-                    f"output {name}: {len(raw)} bytes do not make"
-                    f" {tensor.datatype} {list(tensor.shape)}"
-                ) from None
-    return None
-
-
 def _as_bytes(values: Any) -> Array:
     texts = np.asarray(values, object)
     if not all(isinstance(text, (str, bytes)) for text in texts.flat):
@@ -114,8 +77,8 @@ def _raw(array: Array) -> bytes:
     return b"".join(struct.pack("<I", len(item)) + item for item in array.flat)
 
 
-def _elements(raw: bytes, datatype: str) -> Array:
-    """The elements one after the other.
+def elements(raw: bytes | memoryview, datatype: str) -> Array:
+    """The elements of a tensor's raw contents one after the other, BYTES as `bytes` objects.
 
     Raises:
         KeyError: an unknown datatype.
@@ -123,7 +86,7 @@ def _elements(raw: bytes, datatype: str) -> Array:
     """
     if datatype != "BYTES":
         return np.frombuffer(raw, DTYPES[datatype])
-    items, start = [], 0
+    raw, items, start = bytes(raw), [], 0
     while start < len(raw):
         end = start + 4 + int.from_bytes(raw[start : start + 4], "little")
         if end > len(raw) or start + 4 > len(raw):

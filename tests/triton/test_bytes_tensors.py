@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import BackendError
-from app.triton.tensors import cast, infer_request, output
+from app.triton.model_response import ParsedResponse
+from app.triton.tensors import cast, infer_request
 from tests.scripted_triton import message, sent
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"])))
@@ -24,7 +25,7 @@ def test_texts_arrive_as_they_are(texts: list[str]) -> None:
 @given(TEXTS)
 def test_outputs_are_read_as_they_are(texts: list[str]) -> None:
     raw = [text.encode() for text in texts]
-    found = output(message({"x": ("BYTES", raw)}).infer_response, "x")
+    found = ParsedResponse(message({"x": ("BYTES", raw)}).infer_response).output("x")
     assert found is not None
     assert found.tolist() == raw
 
@@ -47,4 +48,4 @@ def test_bytes_that_do_not_make_one_text(raw: bytes) -> None:
     response = message({"x": ("BYTES", [b"a"])}).infer_response
     response.raw_output_contents[0] = raw
     with pytest.raises(BackendError):
-        output(response, "x")
+        ParsedResponse(response).output("x")

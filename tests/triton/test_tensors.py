@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.triton.tensors import cast, infer_request, output
+from app.triton.model_response import ParsedResponse
+from app.triton.tensors import cast, infer_request
 from tests.scripted_triton import message, sent
 
 
@@ -46,7 +47,7 @@ def test_a_request_carries_raw_little_endian_bytes() -> None:
 
 def test_an_output_is_found_by_its_name_in_any_order() -> None:
     response = message({"b": ("FP32", [[1.5]]), "a": ("INT32", [[7, 8]])}).infer_response
-    found = output(response, "a")
+    found = ParsedResponse(response).output("a")
     assert found is not None
     assert found.tolist() == [[7, 8]]
-    assert output(response, "c") is None
+    assert ParsedResponse(response).output("c") is None

@@ -1,0 +1,256 @@
+"""One remote procedure call: the request's header fields, the answers in turn, the status.
+
+https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from typing import Protocol
+
+from hpack import Encoder
+
+from app.triton.grpc_client.http2 import CREDIT_BYTES, Fields, Stream
+from app.triton.grpc_client.status import Status, status_of, status_of_reset
+from app.version import VERSION
+
+MAX_MESSAGE_BYTES = 64 * 2**20
+
+_PREFIX = struct.Struct(">?L")
+# It adds nothing to the table that both sides share, so that a block may be used again.
+_encoder = Encoder()
+
+
+@lru_cache(maxsize=256)
+def header_block(authority: str, scheme: str, path: str, timeout: float) -> bytes:
+    """A request's header fields, encoded; the peer may drop the call after `timeout` seconds."""
+    fields = {
+        ":method": "POST",
+        ":scheme": scheme,
+        ":path": path,
+        ":authority": authority,
+        "te": "trailers",
+        "content-type": "application/grpc",
+        "user-agent": f"openai-api/{VERSION}",
+        "grpc-timeout": f"{min(math.ceil(timeout * 1000), 99_999_999)}m",
+    }
+    return bytes(_encoder.encode([(name, value, True) for name, value in fields.items()]))
+
+
+def framed(message: bytes) -> bytes:
+    """A message as the body of a request that has just this one."""
+    return _PREFIX.pack(False, len(message)) + message
+
+
+class CallEnded(Exception):
+    """There are no more answers; `status` says why."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class Line(Protocol):
+    """The connection that a call is on."""
+
+    def credit(self, call: Call) -> None:
+        """Tell the peer what was taken."""
+
+    def cancel(self, call: Call) -> None:
+        """End the call at once."""
+
+    def suspect(self) -> None:
+        """See whether the peer is still there."""
+
+    def ended(self, call: Call) -> None:
+        """Take note that the call is to be settled soon."""
+
+
+class Call(Stream):
+    """A call as its taker sees it. One thread (or greenlet) takes; any may cancel or discard.
+
+    What waits to be taken is bounded by the stream's flow control window. `expires_at` is in
+    seconds of the monotonic clock.
+    """
+
+    def __init__(self, line: Line, expires_at: float) -> None:
+        super().__init__()
+        self.expires_at = expires_at
+        self._line = line
+        # Messages, and how many of their bytes the peer still counts as on the way.
+        self._waiting: deque[tuple[bytes, int]] = deque()
+        self._partial = bytearray()
+        self._num_needed = 0
+        self._http_status = ""
+        self._fields: dict[str, str] = {}
+        self._status: Status | None = None
+        self._failure: Status | None = None
+        self._is_discarding = False
+        # Held, and released to wake the taker while it waits.
+        self._alarm = threading.Lock()
+        self._alarm.acquire()
+        self._is_awaited = self._is_woken = False
+        self._ending = threading.Lock()
+        self._callbacks: list[Callable[[], None]] = []
+        self._has_settled = False
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether `take` would return a message at once."""
+        return bool(self._waiting)
+
+    def take(self, until: float) -> bytes | None:
+        """The next message; None when the monotonic clock says `until` first, or on `wake`.
+
+        Raises:
+            CallEnded: there are no more.
+        """
+        while not self._waiting:
+            if self._is_woken:
+                self._is_woken = False
+                return None
+            if self._failure or self._status:
+                raise CallEnded(self._failure or self._status or Status("UNKNOWN"))
+            remaining = until - time.monotonic()
+            if remaining <= 0:
+                return None
+            # First this, then a last look: whoever puts does it the other way round.
+            self._is_awaited = True
+            if self._waiting or self._failure or self._status or self._is_woken:
+                self._is_awaited = False
+                continue
+            self._alarm.acquire(timeout=remaining)
+            self._is_awaited = False
+        message, owed = self._waiting.popleft()
+        self._owe(owed)
+        return message
+
+    def wake(self) -> None:
+        """Let a waiting `take` return, or else the next one that would wait."""
+        self._is_woken = True
+        self._ring()
+
+    def cancel(self) -> None:
+        """End the call; the peer is told."""
+        self.discard()
+        self._line.cancel(self)
+
+    def discard(self) -> None:
+        """Drop what waits and what still comes, so that the call goes on to its end."""
+        self._is_discarding = True
+        while self._waiting:
+            with suppress(IndexError):
+                self._owe(self._waiting.popleft()[1])
+
+    def suspect(self) -> None:
+        """The peer is late: see whether it is there at all."""
+        self._line.suspect()
+
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once the peer has done with this call, or at once if it has."""
+        with self._ending:
+            if not self._has_settled:
+                self._callbacks.append(callback)
+                return
+        callback()
+
+    def finish(self, status: Status) -> None:
+        """The call has ended with this status, unless it had one already."""
+        self._status = self._status or status
+        self._ring()
+        self._line.ended(self)
+
+    def settle(self) -> None:
+        """Call what `when_ended` was given, once; what holds no lock calls this."""
+        with self._ending:
+            self._has_settled = True
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def on_fields(self, fields: Fields, *, is_last: bool) -> None:
+        """Header or trailer fields."""
+        self._fields = dict(fields)
+        self._http_status = self._fields.get(":status", self._http_status)
+
+    def on_end(self) -> None:
+        """The answer has ended."""
+        self.finish(status_of(self._fields, self._http_status))
+
+    def on_reset(self, code: int) -> None:
+        """The peer has given the call up."""
+        self.finish(status_of_reset(code))
+
+    def on_refused(self) -> None:
+        """The peer is going away."""
+        self.finish(Status("UNAVAILABLE", "the server is closing its connections"))
+
+    def on_data(self, data: bytes) -> int:
+        """A part of the answers. Returns how many of its bytes are done with already."""
+        if self._is_discarding or self._failure:
+            return len(data)
+        if not self._partial and len(data) >= 5:
+            is_compressed, length = _PREFIX.unpack_from(data)
+            if length == len(data) - 5 and not is_compressed:
+                self._put(data[5:], len(data))
+                return 0
+        return self._assemble(data)
+
+    def _assemble(self, data: bytes) -> int:
+        num_credited = len(self._partial)
+        if num_credited:
+            self._partial += data
+            if len(self._partial) < self._num_needed:
+                return len(data)
+            data = bytes(self._partial)
+            self._partial.clear()
+        start = self._split(data, num_credited)
+        self._partial += data[start:]
+        return len(data) - max(start, num_credited)
+
+    def _split(self, data: bytes, num_credited: int) -> int:
+        """Put the whole messages; where the first one begins that is not whole."""
+        start, end, self._num_needed = 0, len(data), 5
+        while end - start >= 5:
+            is_compressed, length = _PREFIX.unpack_from(data, start)
+            if is_compressed or length > MAX_MESSAGE_BYTES:
+                self._fail(is_compressed, length)
+                return end
+            stop = start + 5 + length
+            if stop > end:
+                self._num_needed = stop - start
+                break
+            self._put(data[start + 5 : stop], stop - max(start, num_credited))
+            start = stop
+        return start
+
+    def _fail(self, is_compressed: bool, length: int) -> None:
+        if is_compressed:
+            self._failure = Status("INTERNAL", "a compressed message, which was not asked for")
+        else:
+            self._failure = Status("RESOURCE_EXHAUSTED", f"a message of {length} bytes")
+        self._ring()
+
+    def _put(self, message: bytes, owed: int) -> None:
+        self._waiting.append((message, owed))
+        if self._is_awaited:
+            self._ring()
+
+    def _ring(self) -> None:
+        if self._is_awaited:
+            self._is_awaited = False
+            # Two at once may both have found it awaited.
+            with suppress(RuntimeError):
+                self._alarm.release()
+
+    def _owe(self, num_bytes: int) -> None:
+        self.uncredited += num_bytes
+        if self.uncredited >= CREDIT_BYTES:
+            self._line.credit(self)

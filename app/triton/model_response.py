@@ -1,0 +1,193 @@
+"""One answer of a model, read from its bytes no further than it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tritonclient.grpc import service_pb2
+
+from app.triton.errors import broken_contract
+from app.triton.tensors import Array, elements
+
+# Of ModelStreamInferResponse and ModelInferResponse, as tags of length-delimited fields:
+# https://github.com/triton-inference-server/common/blob/main/protobuf/grpc_service.proto
+_INFER_RESPONSE = 2 << 3 | 2
+_RAW_OUTPUT = 6 << 3 | 2
+
+
+class ModelResponse(Protocol):
+    """What the model says, by the names of its outputs."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Triton's own, as `InferParameter` messages."""
+
+    def output(self, name: str) -> Array | None:
+        """The output of that name as a read-only view, None when it is absent.
+
+        BYTES are an array of `bytes` objects.
+
+        Raises:
+            BackendError: its bytes do not fit its shape and datatype.
+        """
+
+
+class ParsedResponse:
+    """From a `ModelInferResponse`."""
+
+    def __init__(self, message: Any) -> None:
+        self.parameters: Mapping[str, Any] = message.parameters
+        self._message = message
+
+    def output(self, name: str) -> Array | None:
+        """As told above."""
+        message = self._message
+        for tensor, raw in zip(message.outputs, message.raw_output_contents, strict=False):
+            if tensor.name == name:
+                return _array(name, raw, tensor.datatype, tuple(tensor.shape))
+        return None
+
+
+class ReadOnce:
+    """An answer to several readers: each output is looked up and shaped once."""
+
+    def __init__(self, response: ModelResponse) -> None:
+        self.parameters = response.parameters
+        self._response = response
+        self._found: dict[str, Array | None] = {}
+
+    def output(self, name: str) -> Array | None:
+        """As told above."""
+        if name not in self._found:
+            self._found[name] = self._response.output(name)
+        return self._found[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    start: int
+    stop: int
+    datatype: str
+    shape: tuple[int, ...]
+
+
+class Layout:
+    """Where a message of known bytes has its outputs.
+
+    Another of the same length that differs in nothing but the contents of the outputs has them in
+    the same places.
+    """
+
+    def __init__(self, raw: bytes, message: Any) -> None:
+        self.parameters: Mapping[str, Any] = message.parameters
+        self._length = len(raw)
+        spans = _raw_outputs(raw)
+        edges = [0, *(edge for span in spans for edge in span), len(raw)]
+        self._fixed = [
+            (start, stop, raw[start:stop])
+            for start, stop in zip(edges[::2], edges[1::2], strict=True)
+        ]
+        self._places = {
+            tensor.name: _Place(start, stop, tensor.datatype, tuple(tensor.shape))
+            for tensor, (start, stop) in zip(message.outputs, spans, strict=False)
+        }
+
+    def fits(self, raw: bytes) -> bool:
+        """Whether a message is laid out like this."""
+        return len(raw) == self._length and all(
+            raw[start:stop] == fixed for start, stop, fixed in self._fixed
+        )
+
+    def place(self, name: str) -> _Place | None:
+        """Where that output is, if there is one."""
+        return self._places.get(name)
+
+
+class LaidOutResponse:
+    """From bytes whose layout is known."""
+
+    __slots__ = ("_layout", "_raw", "parameters")
+
+    def __init__(self, raw: bytes, layout: Layout) -> None:
+        self.parameters = layout.parameters
+        self._raw = raw
+        self._layout = layout
+
+    def output(self, name: str) -> Array | None:
+        """As told above."""
+        place = self._layout.place(name)
+        if place is None:
+            return None
+        # A view: FasterTransformer repeats the prompt and all tokens in each message.
+        raw = memoryview(self._raw)[place.start : place.stop]
+        return _array(name, raw, place.datatype, place.shape)
+
+
+class ResponseReader:
+    """Reads the messages of one stream, those that look alike without parsing them again."""
+
+    def __init__(self) -> None:
+        self._layout: Layout | None = None
+        self._last_length = -1
+
+    def read(self, raw: bytes) -> tuple[str, ModelResponse]:
+        """The error that a `ModelStreamInferResponse` tells, "" for none, and its answer.
+
+        Raises:
+            BackendError: it is none.
+        """
+        if self._layout is not None and self._layout.fits(raw):
+            return "", LaidOutResponse(raw, self._layout)
+        try:
+            message = service_pb2.ModelStreamInferResponse.FromString(raw)
+        except Exception:  # the protobuf library names none that all its versions raise
+            raise broken_contract(f"{len(raw)} bytes that are no answer of Triton's") from None
+        response = message.infer_response
+        # Texts differ in length each time: only what comes twice may come often.
+        if len(raw) == self._last_length and not message.error_message:
+            self._layout = Layout(raw, response)
+        self._last_length = len(raw)
+        return message.error_message, ParsedResponse(response)
+
+
+def _array(name: str, raw: bytes | memoryview, datatype: str, shape: tuple[int, ...]) -> Array:
+    try:
+        return elements(raw, datatype).reshape(shape)
+    except (KeyError, ValueError):
+        raise broken_contract(
+            f"output {name}: {len(raw)} bytes do not make {datatype} {list(shape)}"
+        ) from None
+
+
+def _raw_outputs(raw: bytes) -> list[tuple[int, int]]:
+    """Where the contents of the outputs are in a `ModelStreamInferResponse`."""
+    spans = []
+    for tag, start, stop in _fields(raw, 0, len(raw)):
+        if tag == _INFER_RESPONSE:
+            found = _fields(raw, start, stop)
+            spans += [(first, last) for tag, first, last in found if tag == _RAW_OUTPUT]
+    return spans
+
+
+def _fields(raw: bytes, start: int, end: int) -> list[tuple[int, int, int]]:
+    """The length-delimited fields there, as (tag, start, stop); the messages have no others."""
+    found = []
+    while start < end:
+        tag, start = _varint(raw, start)
+        length, start = _varint(raw, start)
+        found.append((tag, start, start + length))
+        start += length
+    return found
+
+
+def _varint(raw: bytes, start: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = raw[start]
+        value |= (byte & 0x7F) << shift
+        start += 1
+        shift += 7
+        if byte < 0x80:
+            return value, start
