@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from app.arrivals import Arrivals
 from app.cancellation import Cancellation
 
 Prompt = str | tuple[int, ...]
@@ -47,10 +48,11 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What travels beside a request: its id, and the way to call it off."""
+    """What travels beside a request: its id, the way to call it off, and what has arrived."""
 
     request_id: str
     cancellation: Cancellation = field(default_factory=Cancellation)
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,6 +228,17 @@ def refuse(code: grpc.StatusCode, text: str) -> Script:
     return script
 
 
+def slowly(*answers: Any) -> Script:
+    """A script that leaves its reader time for each of these messages."""
+
+    def script(_: Any, __: Any) -> Iterator[Any]:
+        for answer in answers:
+            yield answer
+            time.sleep(0.1)
+
+    return script
+
+
 def say(*answers: Any, then_silent: float = 0.0) -> Script:
     """A script that sends these messages, whatever was asked."""
 

@@ -77,9 +77,8 @@ class CumulativeOutput:
             )
         if self._num_read == 0:
             self._check_prompt(row)
-        generated = row[start + self._num_read : length].astype(np.int64) & MASK_32
-        new = self._without_fill(generated, len(row), length)
-        new = new[: self._max_tokens - self._num_read]
+        new = self._without_fill(_ids(row[start + self._num_read : length]), len(row), length)
+        del new[self._max_tokens - self._num_read :]
         self.logprobs = self._logprobs(response, len(new))
         self._num_read += len(new)
         self._length = length
@@ -123,15 +122,13 @@ class CumulativeOutput:
         return values[row, beam]
 
     def _check_prompt(self, row: NDArray[Any]) -> None:
-        head = row[: len(self._prompt_ids)].astype(np.int64) & MASK_32
-        if not np.array_equal(head, self._prompt_ids):
+        if _ids(row[: len(self._prompt_ids)]) != list(self._prompt_ids):
             raise broken_contract("output_ids does not begin with the prompt")
 
-    def _without_fill(self, generated: NDArray[Any], width: int, length: int) -> NDArray[Any]:
-        ends = np.flatnonzero(generated == self.end_id)
-        if not len(ends):
+    def _without_fill(self, generated: list[int], width: int, length: int) -> list[int]:
+        if self.end_id not in generated:
             return generated
-        first = int(ends[0])
+        first = generated.index(self.end_id)
         position = self._num_read + first
         self.has_end_token = (
             self._is_end_real
@@ -173,10 +170,18 @@ class CumulativeOutput:
         parameters = response.parameters
         if "triton_final_response" in parameters and parameters["triton_final_response"].bool_param:
             return True
-        flags = (response.output(name) for name in ("finished", "is_finished"))
-        return any(bool(self._own(flag, "finished")) for flag in flags if flag is not None)
+        flag = response.output("finished")
+        if flag is None:
+            flag = response.output("is_finished")
+        return flag is not None and bool(self._own(flag, "finished"))
 
-    def _checked(self, ids: NDArray[Any]) -> list[int]:
-        if len(ids) and int(ids.max()) >= self._vocabulary_size:
-            raise broken_contract(f"token id {int(ids.max())} is not in the vocabulary")
-        return [int(token_id) for token_id in ids]
+    def _checked(self, ids: list[int]) -> list[int]:
+        if ids and max(ids) >= self._vocabulary_size:
+            raise broken_contract(f"token id {max(ids)} is not in the vocabulary")
+        return ids
+
+
+def _ids(values: NDArray[Any]) -> list[int]:
+    """Token ids; a signed datatype's negative ones are as the unsigned one has them."""
+    ids: list[int] = values.tolist()
+    return ids if values.dtype.kind == "u" else [token_id & MASK_32 for token_id in ids]

@@ -57,7 +57,8 @@ class FasterTransformer:
         self, spec: LanguageModelSpec, connection: GrpcConnection, tokenizer: Tokenizer
     ) -> None:
         self._spec = spec
-        self._model = StreamedModel(spec, connection)
+        # Which tokens are reasoning is counted message by message.
+        self._model = StreamedModel(spec, connection, is_cumulative=spec.reasoning_parser is None)
         self._inputs = Inputs(spec.facts, tokenizer)
         self.is_ready = self._model.is_ready
 

@@ -22,10 +22,20 @@ Messages = Generator[Any | None, None, None]
 
 
 class StreamedModel:
-    """One language model in Triton, reached over gRPC."""
+    """One language model in Triton, reached over gRPC.
 
-    def __init__(self, spec: LanguageModelSpec, connection: GrpcConnection) -> None:
+    It `is_cumulative` if each answer to a request repeats what those before it said.
+    """
+
+    def __init__(
+        self,
+        spec: LanguageModelSpec,
+        connection: GrpcConnection,
+        *,
+        is_cumulative: bool = False,
+    ) -> None:
         self._spec = spec
+        self._is_cumulative = is_cumulative
         self._connection = connection
         self._contract = KeptContract(
             lambda: connection.contract(spec.triton_model, spec.triton_version, spec.timeouts)
@@ -82,12 +92,15 @@ class StreamedModel:
                 contract = self._changed(contract)
                 stream = self._send(job, values(contract), contract)
                 message = self._next(stream, job)
+            arrivals = job.context.arrivals
+            arrivals.follow(stream.has_waiting)
             while True:
                 yield message
-                message = self._next(stream, job)
+                message = None if arrivals.must_be_told else self._next(stream, job)
         except EndOfStream:
             return
         finally:
+            job.context.arrivals.follow(None)
             if stream is None:
                 job.when_ended()
             else:
@@ -111,7 +124,7 @@ class StreamedModel:
                 len(item.prompt_ids),
                 item.max_tokens,
             )
-        stream = self._connection.stream(request, spec.timeouts)
+        stream = self._connection.stream(request, spec.timeouts, is_cumulative=self._is_cumulative)
         job.context.cancellation.on_cancel(stream.interrupt)
         return stream
 

@@ -34,7 +34,7 @@ class ChatPrompt:
     """A conversation as the model reads it: `ids` `[L]`.
 
     `opening` is the beginning of a call that the model must make, the last of what `ids` hold;
-    `end` is how the text before it ends.
+    `end` is how the text before it ends, "" for a model without a parser that asks for it.
     """
 
     ids: list[int]
@@ -61,7 +61,7 @@ class Conversation:
     def deltas(self, context: RequestContext, patience: float) -> Deltas:
         """What the choices' messages gain, in the order in which it comes."""
         chunks = generate(self._model, self._continuations, self._request, context, patience)
-        return self._parsed(chunks, patience)
+        return self._parsed(chunks, context, patience)
 
     def messages(self, context: RequestContext, patience: float) -> list[Message]:
         """The finished messages, in the order of their index."""
@@ -70,7 +70,7 @@ class Conversation:
             messages[delta.index].add(delta)
         return messages
 
-    def _parsed(self, chunks: Chunks, patience: float) -> Deltas:
+    def _parsed(self, chunks: Chunks, context: RequestContext, patience: float) -> Deltas:
         # What the prompt has begun of the answer is read with the answer.
         end, opening = self._prompt.end, self._prompt.opening
         texts = [
@@ -86,7 +86,7 @@ class Conversation:
                 if text.is_over and all(text.is_over for text in texts):
                     return
                 # What is hidden or held back is silence to whoever waits for it.
-                if time.monotonic() - last >= patience:
+                if context.arrivals.must_be_told or time.monotonic() - last >= patience:
                     last = time.monotonic()
                     yield MessageDelta(chunk.num_tokens, chunk.index)
 
@@ -117,9 +117,15 @@ def chat_prompt(model: LanguageModel, request: ChatRequest) -> ChatPrompt:
 
 def _encode(model: LanguageModel, request: ChatRequest) -> ChatPrompt:
     ids = _rendered(model, request, "")
-    end = model.tokenizer.decode(ids[-PROMPT_END_TOKENS:], skip_special_tokens=False)
+    end = _end(model, ids)
     opening = _opening(model, request, end)
     return ChatPrompt(_rendered(model, request, opening) if opening else ids, end, opening)
+
+
+def _end(model: LanguageModel, ids: list[int]) -> str:
+    if model.spec.reasoning_parser is None:
+        return ""
+    return model.tokenizer.decode(ids[-PROMPT_END_TOKENS:], skip_special_tokens=False)
 
 
 def _rendered(model: LanguageModel, request: ChatRequest, opening: str) -> list[int]:
@@ -157,8 +163,8 @@ def _opening(model: LanguageModel, request: ChatRequest, end: str) -> str:
 
 def _with_marks_kept(model: LanguageModel, request: ChatRequest) -> ChatRequest:
     """Special tokens by which a model marks calls and reasoning must reach their parsers."""
-    kept = kept_tokens(model.spec, request) & set(model.tokenizer.special_tokens)
-    return replace(request, kept_special_tokens=frozenset(kept))
+    kept = kept_tokens(model.spec, request) & model.tokenizer.special_tokens.keys()
+    return replace(request, kept_special_tokens=frozenset(kept)) if kept else request
 
 
 def _template_kwargs(model: LanguageModel, request: ChatRequest) -> dict[str, bool | str]:

@@ -6,7 +6,9 @@ import logging
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 
+from app.arrivals import Arrivals
 from app.backends.generation import Capabilities, Continuation, GenerationJob
 from app.chunks import Chunk
 from app.errors import ClientDisconnected, ContextLengthExceeded, InvalidRequest
@@ -107,6 +109,9 @@ def generate(
     def later(group: Group) -> Chunks:
         yield from chunks(group, admission.enter_again(cancellation))
 
+    # What has arrived of one call tells nothing about the others.
+    context = replace(context, arrivals=Arrivals())
+
     yield from interleave([chunks(first, place), *map(later, others)], cancellation)
 
 
@@ -149,7 +154,8 @@ def _chunks(
             chunk = None if text.finish_reason is not None else text.chunk(tokens)
             if chunk is None:
                 # Tokens whose text is held back or dropped are silence to whoever waits for it.
-                if time.monotonic() - last < patience:
+                is_told = context.arrivals.must_be_told
+                if not is_told and time.monotonic() - last < patience:
                     continue
                 chunk = next(text for text in texts if text.finish_reason is None).silence()
             last = time.monotonic()

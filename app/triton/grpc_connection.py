@@ -50,8 +50,12 @@ class GrpcConnection:
         answer = self._ask("ModelReady", request, timeout)
         return bool(service_pb2.ModelReadyResponse.FromString(answer).ready)
 
-    def stream(self, request: Any, timeouts: Timeouts) -> ModelStream:
+    def stream(
+        self, request: Any, timeouts: Timeouts, *, is_cumulative: bool = False
+    ) -> ModelStream:
         """Send one `ModelInferRequest` on a stream of its own, half-closed behind it.
+
+        Of one that `is_cumulative`, answers that a later one repeats may be left out.
 
         Failures come as messages. The header `triton_grpc_error`, which makes statuses of them,
         ends the call at once, and 2.51 dies of models that send their final flag after that.
@@ -64,7 +68,7 @@ class GrpcConnection:
             call: RawCall = self._channel.start(path, message, timeouts.total, timeouts.connect)
         except CallEnded as ended:
             raise classify(ended.status.code, ended.status.text) from None
-        return ModelStream(call, timeouts)
+        return ModelStream(call, timeouts, is_cumulative=is_cumulative)
 
     def _ask(self, method: str, request: Any, timeout: float) -> bytes:
         try:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from tritonclient.grpc import service_pb2
 
 from app.triton.errors import broken_contract
-from app.triton.tensors import Array, elements
+from app.triton.tensors import DTYPES, Array, elements
 
 # Of ModelStreamInferResponse and ModelInferResponse, as tags of length-delimited fields:
 # https://github.com/triton-inference-server/common/blob/main/protobuf/grpc_service.proto
@@ -67,10 +69,13 @@ class ReadOnce:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
+    """Where an output is in a message. It has a `dtype` if numpy can look at it right there."""
+
     start: int
     stop: int
     datatype: str
     shape: tuple[int, ...]
+    dtype: np.dtype[Any] | None
 
 
 class Layout:
@@ -85,20 +90,16 @@ class Layout:
         self._length = len(raw)
         spans = _raw_outputs(raw)
         edges = [0, *(edge for span in spans for edge in span), len(raw)]
-        self._fixed = [
-            (start, stop, raw[start:stop])
-            for start, stop in zip(edges[::2], edges[1::2], strict=True)
-        ]
+        self._parts = [slice(*part) for part in zip(edges[::2], edges[1::2], strict=True)]
+        self._fixed = [raw[part] for part in self._parts]
         self._places = {
-            tensor.name: _Place(start, stop, tensor.datatype, tuple(tensor.shape))
+            tensor.name: _place(tensor, start, stop)
             for tensor, (start, stop) in zip(message.outputs, spans, strict=False)
         }
 
     def fits(self, raw: bytes) -> bool:
         """Whether a message is laid out like this."""
-        return len(raw) == self._length and all(
-            raw[start:stop] == fixed for start, stop, fixed in self._fixed
-        )
+        return len(raw) == self._length and [raw[part] for part in self._parts] == self._fixed
 
     def place(self, name: str) -> _Place | None:
         """Where that output is, if there is one."""
@@ -120,9 +121,11 @@ class LaidOutResponse:
         place = self._layout.place(name)
         if place is None:
             return None
+        if place.dtype is None:
+            raw = self._raw[place.start : place.stop]
+            return _array(name, raw, place.datatype, place.shape)
         # A view: FasterTransformer repeats the prompt and all tokens in each message.
-        raw = memoryview(self._raw)[place.start : place.stop]
-        return _array(name, raw, place.datatype, place.shape)
+        return np.ndarray(place.shape, place.dtype, self._raw, place.start)
 
 
 class ResponseReader:
@@ -131,6 +134,11 @@ class ResponseReader:
     def __init__(self) -> None:
         self._layout: Layout | None = None
         self._last_length = -1
+
+    def are_alike(self, first: bytes, second: bytes) -> bool:
+        """Whether two messages differ in nothing but the contents of their outputs."""
+        layout = self._layout
+        return layout is not None and layout.fits(first) and layout.fits(second)
 
     def read(self, raw: bytes) -> tuple[str, ModelResponse]:
         """The error that a `ModelStreamInferResponse` tells, "" for none, and its answer.
@@ -152,7 +160,15 @@ class ResponseReader:
         return message.error_message, ParsedResponse(response)
 
 
-def _array(name: str, raw: bytes | memoryview, datatype: str, shape: tuple[int, ...]) -> Array:
+def _place(tensor: Any, start: int, stop: int) -> _Place:
+    shape = tuple(tensor.shape)
+    dtype = DTYPES.get(tensor.datatype)
+    found = None if dtype is None else np.dtype(dtype)
+    is_whole = found is not None and found.itemsize * math.prod(shape) == stop - start
+    return _Place(start, stop, tensor.datatype, shape, found if is_whole else None)
+
+
+def _array(name: str, raw: bytes, datatype: str, shape: tuple[int, ...]) -> Array:
     try:
         return elements(raw, datatype).reshape(shape)
     except (KeyError, ValueError):

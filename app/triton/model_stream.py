@@ -20,9 +20,11 @@ class EndOfStream(Exception):
 class RawCall(Protocol):
     """A call whose answers are bytes. One thread or greenlet takes, any may do the rest."""
 
-    @property
     def has_waiting(self) -> bool:
-        """Whether `take` would return a message at once."""
+        """Whether `take` would return or raise at once."""
+
+    def num_waiting(self) -> int:
+        """How many messages can be taken without waiting."""
 
     def take(self, until: float) -> bytes | None:
         """The next message; None when the monotonic clock says `until`, or on `wake`.
@@ -50,23 +52,27 @@ class RawCall(Protocol):
 class ModelStream:
     """Answers as they come, each within its deadline.
 
-    A stream that `has_failed` by the model's own word is about to end by itself.
+    A stream that `has_failed` by the model's own word is about to end by itself. Of one that
+    `is_cumulative`, where each answer holds all that those before it held, only the last of those
+    that have come is read.
     """
 
-    def __init__(self, call: RawCall, timeouts: Timeouts) -> None:
+    def __init__(self, call: RawCall, timeouts: Timeouts, *, is_cumulative: bool = False) -> None:
         self._call = call
         self._timeouts = timeouts
         self._reader = ResponseReader()
+        self._is_cumulative = is_cumulative
+        # What was taken and is still to be read.
+        self._ahead: bytes | None = None
         self._is_interrupted = False
         self._started = self._last = time.monotonic()
         self._has_answered = False
         self.has_failed = False
         self.when_ended = call.when_ended
 
-    @property
     def has_waiting(self) -> bool:
-        """Whether `next` would return an answer at once."""
-        return self._call.has_waiting
+        """Whether `next` would not have to wait."""
+        return self._ahead is not None or self._call.has_waiting()
 
     def next(self, patience: float) -> ModelResponse | None:
         """The next answer, or None after `patience` seconds without one.
@@ -78,10 +84,12 @@ class ModelStream:
             ApiError: what Triton's message or status means.
         """
         limit = self._deadline()
-        try:
-            raw = self._call.take(min(time.monotonic() + patience, limit))
-        except CallEnded as ended:
-            raise self._meaning(ended) from None
+        raw, self._ahead = self._ahead, None
+        if raw is None:
+            try:
+                raw = self._call.take(min(time.monotonic() + patience, limit))
+            except CallEnded as ended:
+                raise self._meaning(ended) from None
         if self._is_interrupted:
             raise ClientDisconnected("the client went away")
         if raw is not None:
@@ -107,11 +115,22 @@ class ModelStream:
     def _read(self, raw: bytes) -> ModelResponse:
         self._last = time.monotonic()
         self._has_answered = True
+        if self._is_cumulative:
+            raw = self._latest(raw)
         error, response = self._reader.read(raw)
         if error:
             self.has_failed = True
             raise classify(None, error)
         return response
+
+    def _latest(self, raw: bytes) -> bytes:
+        while self._call.num_waiting():
+            following = self._call.take(self._last)
+            if following is None or not self._reader.are_alike(raw, following):
+                self._ahead = following
+                break
+            raw = following
+        return raw
 
     def _meaning(self, ended: CallEnded) -> Exception:
         if self._is_interrupted:

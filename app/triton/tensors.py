@@ -77,7 +77,7 @@ def _raw(array: Array) -> bytes:
     return b"".join(struct.pack("<I", len(item)) + item for item in array.flat)
 
 
-def elements(raw: bytes | memoryview, datatype: str) -> Array:
+def elements(raw: bytes, datatype: str) -> Array:
     """The elements of a tensor's raw contents one after the other, BYTES as `bytes` objects.
 
     Raises:
@@ -86,7 +86,7 @@ def elements(raw: bytes | memoryview, datatype: str) -> Array:
     """
     if datatype != "BYTES":
         return np.frombuffer(raw, DTYPES[datatype])
-    raw, items, start = bytes(raw), [], 0
+    items, start = [], 0
     while start < len(raw):
         end = start + 4 + int.from_bytes(raw[start : start + 4], "little")
         if end > len(raw) or start + 4 > len(raw):

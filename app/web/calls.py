@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from flask import Response, current_app, g, request
-from marshmallow import Schema
 
 from app import offload
 from app.cancellation import Cancellation
 from app.errors import ApiError
-from app.schemas.request import model_name, parse
+from app.schemas.request import RequestSchema, model_name, parse
 from app.services.catalogue import Catalogue
 from app.settings import Settings
 from app.types import RequestContext, Task
@@ -75,14 +74,14 @@ class Form:
     only one for the task.
     """
 
-    schema: Schema
+    schema: RequestSchema
     view: Callable[[Call], Response]
     sign: str | None = None
     error_body: Callable[[ApiError], dict[str, Any]] | None = None
 
 
 def takes(
-    schema: Schema, *tasks: Task, other: Form | None = None
+    schema: RequestSchema, *tasks: Task, other: Form | None = None
 ) -> Callable[[Callable[[Call], Response]], Any]:
     """Parse the body with `schema` and hand the view a `Call`; look for the client meanwhile.
 
@@ -122,10 +121,11 @@ def generated(generating: Generating, call: Call, form: StreamForm = PLAIN) -> R
     def told(error: Exception) -> ApiError:
         return as_api_error(error, request_id, model)
 
-    return event_stream_response(generating.events(call.context, patience), told, form)
+    events = generating.events(call.context, patience)
+    return event_stream_response(events, told, form, call.context.arrivals)
 
 
-def _parsed(body: dict[str, Any], schema: Schema) -> Any:
+def _parsed(body: dict[str, Any], schema: RequestSchema) -> Any:
     _note_unknown(body, schema)
     return parse(schema, body)
 
@@ -141,7 +141,7 @@ def _watched(view: Callable[[Call], Response], call: Call) -> Response:
     return response
 
 
-def _note_unknown(body: dict[str, Any], schema: Schema) -> None:
+def _note_unknown(body: dict[str, Any], schema: RequestSchema) -> None:
     if log.isEnabledFor(logging.DEBUG):
         unknown = sorted(name[:64] for name in body if name not in schema.load_fields)
         if unknown:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import orjson
 from flask import Response
 
+from app.arrivals import Arrivals
 from app.errors import ApiError
 
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -18,6 +20,9 @@ HEADERS = {
     "Cache-Control": "no-cache",
     "X-Accel-Buffering": "no",
 }
+
+# Small enough to be made in a millisecond, which is how long the first of several may wait.
+MAX_WRITE_BYTES = 16 * 1024
 
 Event = dict[str, Any]
 Events = Generator[Event | None, None, None]
@@ -52,15 +57,20 @@ PLAIN = StreamForm()
 
 
 def event_stream_response(
-    events: Events, as_api_error: Callable[[Exception], ApiError], form: StreamForm = PLAIN
+    events: Events,
+    as_api_error: Callable[[Exception], ApiError],
+    form: StreamForm,
+    arrivals: Arrivals,
 ) -> Response:
     """A response that sends `events`; None among them is sent as silence.
 
     The first one is awaited here, so that a failure before it still has a status of its own.
-    `as_api_error` turns a later failure into the error that the last events tell.
+    `as_api_error` turns a later failure into the error that the last events tell. What has arrived
+    together, by `arrivals`, is sent together.
     """
     first = next(events, None)
-    return Response(EventStreamBody(first, events, as_api_error, form), headers=HEADERS)
+    body = EventStreamBody(first, events, as_api_error, form, arrivals)
+    return Response(body, headers=HEADERS)
 
 
 class EventStreamBody:
@@ -72,29 +82,35 @@ class EventStreamBody:
         events: Events,
         as_api_error: Callable[[Exception], ApiError],
         form: StreamForm,
+        arrivals: Arrivals,
     ) -> None:
-        self._frames = self._all_frames(first, events, as_api_error, form)
+        self._writes = _writes(chain([first], events), as_api_error, form, arrivals)
         self.close = events.close
 
     def __iter__(self) -> EventStreamBody:
         return self
 
     def __next__(self) -> bytes:
-        return next(self._frames)
+        return next(self._writes)
 
-    @staticmethod
-    def _all_frames(
-        first: Event | None,
-        events: Events,
-        as_api_error: Callable[[Exception], ApiError],
-        form: StreamForm,
-    ) -> Generator[bytes, None, None]:
-        try:
-            yield form.frame(first)
-            for event in events:
-                yield form.frame(event)
-        except Exception as error:  # the status is sent, so every failure becomes an event
-            yield from map(form.frame, form.failure(as_api_error(error)))
-            return
-        if form.end:
-            yield form.end
+
+def _writes(
+    events: Iterable[Event | None],
+    as_api_error: Callable[[Exception], ApiError],
+    form: StreamForm,
+    arrivals: Arrivals,
+) -> Generator[bytes, None, None]:
+    gathered = b""
+    try:
+        for event in events:
+            if event is not None or not gathered:
+                gathered += form.frame(event)
+            arrivals.is_gathering = len(gathered) < MAX_WRITE_BYTES and arrivals.has_more
+            if not arrivals.is_gathering:
+                yield gathered
+                gathered = b""
+    except Exception as error:  # the status is sent, so every failure becomes an event
+        yield gathered + b"".join(map(form.frame, form.failure(as_api_error(error))))
+        return
+    if gathered or form.end:
+        yield gathered + form.end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.scripted_triton import (
     model_config,
     row_message,
     say,
+    slowly,
 )
 
 FILL = 2
@@ -37,9 +39,24 @@ FIXTURE = (
 
 
 def test_the_documented_stream_gives_one_token_for_each_message(triton: ScriptedTriton) -> None:
-    triton.script = say(*FIXTURE)
+    triton.script = slowly(*FIXTURE)
     parts = list(backend(triton).generate(job()))
     assert parts == [Tokens([50]), Tokens([51]), Tokens([52]), Tokens([], "stop", None)]
+
+
+@pytest.mark.parametrize(("parser", "num_parts"), [(None, 2), ("think", 4)])
+def test_messages_that_wait_are_read_by_their_last(
+    triton: ScriptedTriton, parser: str | None, num_parts: int
+) -> None:
+    alike = [FIXTURE[0], FIXTURE[0], *FIXTURE[1:]]
+    triton.script = say(*alike)
+    parts = []
+    for part in backend(triton, reasoning_parser=parser).generate(job()):
+        parts.append(part)
+        time.sleep(0.1)
+    told = [part for part in parts if part.ids or part.finish_reason]
+    assert [token_id for part in told for token_id in part.ids] == [50, 51, 52]
+    assert len(told) <= num_parts if parser is None else len(told) == num_parts
 
 
 def test_the_last_message_alone_is_enough(triton: ScriptedTriton) -> None:

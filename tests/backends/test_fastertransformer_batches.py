@@ -19,7 +19,7 @@ from app.registry import LanguageModelSpec
 from app.registry.specs import GenerationFacts
 from app.triton.grpc_connection import GrpcConnection
 from tests.backends.jobs import END_ID, PROMPT, backend, job
-from tests.scripted_triton import ScriptedTriton, message, model_config, say, sent
+from tests.scripted_triton import ScriptedTriton, message, model_config, say, sent, slowly
 from tests.tokenizers.cached import tokenizer
 
 OTHER = (1, 20)
@@ -144,7 +144,7 @@ def test_the_last_message_of_a_padded_batch_is_enough(triton: ScriptedTriton) ->
 
 
 def test_a_row_is_over_as_soon_as_it_is_known(triton: ScriptedTriton) -> None:
-    triton.script = say(*PADDED)
+    triton.script = slowly(*PADDED)
     parts = list(backend(triton).generate(batch(max_tokens=6)))
     ended = [part.row for part in parts if part.finish_reason]
     assert ended == [0, 1]

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from flask import Response
 
+from app.arrivals import Arrivals
 from app.errors import ApiError, BackendTimeout, InternalError
-from app.web.sse import event_stream_response
+from app.web.sse import PLAIN, event_stream_response
 from tests.services.sse import read_events
 
 Events = Generator[dict[str, Any] | None, None, None]
@@ -37,7 +38,7 @@ def as_api_error(error: Exception) -> ApiError:
 
 
 def respond(source: Source) -> Response:
-    return event_stream_response(source.events, as_api_error)
+    return event_stream_response(source.events, as_api_error, PLAIN, Arrivals())
 
 
 def test_every_event_is_a_frame_and_done_is_the_last() -> None:
@@ -116,6 +117,6 @@ def test_frames_go_out_as_their_events_come() -> None:
             produced.append(number)
             yield {"n": number}
 
-    frames = iter(event_stream_response(events(), as_api_error).response)
+    frames = iter(event_stream_response(events(), as_api_error, PLAIN, Arrivals()).response)
     assert next(frames) == b'data: {"n":0}\n\n'
     assert produced == [0]

@@ -101,10 +101,13 @@ class Call(Stream):
         self._callbacks: list[Callable[[], None]] = []
         self._has_settled = False
 
-    @property
+    def num_waiting(self) -> int:
+        """How many messages can be taken without waiting."""
+        return len(self._waiting)
+
     def has_waiting(self) -> bool:
-        """Whether `take` would return a message at once."""
-        return bool(self._waiting)
+        """Whether `take` would return or raise at once."""
+        return bool(self._waiting) or self._status is not None
 
     def take(self, until: float) -> bytes | None:
         """The next message; None when the monotonic clock says `until` first, or on `wake`.
