@@ -78,4 +78,4 @@ def load_catalogue(settings: Settings) -> Catalogue:
         ConfigurationError: every mistake in it, and every folder that cannot be used.
     """
     registry, problems = read_registry(settings.config_file, CHAT_TEMPLATES)
-    return build_catalogue(registry, problems, settings.cl100k_file)
+    return build_catalogue(registry, problems, settings)

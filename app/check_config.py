@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from app.application import CHAT_TEMPLATES
 from app.errors import ApiError, ConfigurationError, Problem
@@ -24,7 +23,7 @@ def check(settings: Settings, *, connect: bool) -> int:
         ConfigurationError: every mistake in the file, once the models without one are told.
     """
     registry, problems = read_registry(settings.config_file, CHAT_TEMPLATES)
-    models, unusable = _load(registry, settings.cl100k_file)
+    models, unusable = _load(registry, settings)
     problems += unusable
     for warning in (*registry.warnings, *filter(None, map(template_warning, models))):
         print(f"warning: {warning}")
@@ -38,13 +37,13 @@ def check(settings: Settings, *, connect: bool) -> int:
     return code
 
 
-def _load(registry: ModelRegistry, cl100k_file: Path) -> tuple[list[ServedModel], list[Problem]]:
+def _load(registry: ModelRegistry, settings: Settings) -> tuple[list[ServedModel], list[Problem]]:
     """The models that can be used, each loaded by itself, and what is wrong with the others."""
     models: list[ServedModel] = []
     problems: list[Problem] = []
     for spec in registry:
         try:
-            models += build_catalogue(ModelRegistry([spec]), (), cl100k_file)
+            models += build_catalogue(ModelRegistry([spec]), (), settings)
         except ConfigurationError as error:
             problems += error.problems
     return models, problems

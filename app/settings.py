@@ -20,6 +20,7 @@ STARTED_AT = "OPENAI_API_STARTED_AT"
 
 LOG_LEVELS = ("CRITICAL", "FATAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
 SERVER_LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
+GRPC_CLIENTS = ("sockets", "grpcio")
 TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 
 
@@ -66,6 +67,12 @@ def _log_level(value: str) -> str:
     if value.upper() not in LOG_LEVELS:
         raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
     return value.upper()
+
+
+def _grpc_client(value: str) -> str:
+    if value not in GRPC_CLIENTS:
+        raise ValueError(f"must be one of {', '.join(GRPC_CLIENTS)}")
+    return value
 
 
 def _server_log_level(value: str) -> str:
@@ -160,6 +167,13 @@ TABLE: tuple[Setting, ...] = (
         _path,
         "OpenAI's table of tokens, for models whose token_input is cl100k",
     ),
+    Setting(
+        "grpc_client",
+        "GRPC_CLIENT",
+        "sockets",
+        _grpc_client,
+        "what speaks gRPC with Triton: sockets, which is the server's own and fast, or grpcio",
+    ),
 )
 
 
@@ -180,6 +194,7 @@ class Settings:
     keep_alive_interval: float
     graceful_timeout: float
     cl100k_file: Path
+    grpc_client: str
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 
 from app.backends.cross_encoder import CrossEncoder
@@ -20,6 +19,7 @@ from app.prompting.cl100k import Cl100k, Cl100kLoadError, load_cl100k
 from app.prompting.tokenizers import Tokenizer, TokenizerLoadError, load_tokenizer
 from app.registry import EmbeddingSpec, LanguageModelSpec, ModelRegistry, ModelSpec, RerankSpec
 from app.services.admission import Admission
+from app.settings import Settings
 from app.triton.grpc_connection import GrpcConnection
 from app.triton.http_connection import HttpConnection
 from app.types import Task
@@ -109,16 +109,16 @@ class Catalogue:
 
 
 def build_catalogue(
-    registry: ModelRegistry, problems: Sequence[Problem], cl100k_file: Path
+    registry: ModelRegistry, problems: Sequence[Problem], settings: Settings
 ) -> Catalogue:
     """Load every tokenizer and template; connect to nothing yet.
 
-    `cl100k_file` is read only if a model wants it.
+    The table of cl100k is read only if a model wants it.
 
     Raises:
         ConfigurationError: `problems`, and every folder or template that cannot be used.
     """
-    builder = _Builder(cl100k_file)
+    builder = _Builder(settings)
     models = {spec.name: builder.build(spec) for spec in registry}
     if problems or builder.problems:
         raise ConfigurationError([*problems, *builder.problems])
@@ -126,9 +126,9 @@ def build_catalogue(
 
 
 class _Builder:
-    def __init__(self, cl100k_file: Path) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.problems: list[Problem] = []
-        self._cl100k_file = cl100k_file
+        self._settings = settings
         self._connections: dict[str, GrpcConnection] = {}
 
     def build(self, spec: ModelSpec) -> ServedModel | None:
@@ -154,7 +154,7 @@ class _Builder:
 
     @cached_property
     def _cl100k(self) -> Cl100k:
-        return load_cl100k(self._cl100k_file)
+        return load_cl100k(self._settings.cl100k_file)
 
     def _language_model(
         self, spec: LanguageModelSpec, tokenizer: Tokenizer | None
@@ -165,7 +165,8 @@ class _Builder:
         if tokenizer is None:
             return None
         # One channel serves all models of a Triton.
-        connection = self._connections.setdefault(spec.url, GrpcConnection(spec.url))
+        made = GrpcConnection(spec.url, self._settings.grpc_client)
+        connection = self._connections.setdefault(spec.url, made)
         backend = BACKENDS[spec.backend](spec, connection, tokenizer)
         return LanguageModel(spec, tokenizer, template, backend, _admission(spec))
 
