@@ -97,6 +97,7 @@ class Call(Stream):
         self._alarm = threading.Lock()
         self._alarm.acquire()
         self._is_awaited = self._is_woken = False
+        self._until = 0.0
         self._ending = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []
         self._has_settled = False
@@ -121,19 +122,25 @@ class Call(Stream):
                 return None
             if self._failure or self._status:
                 raise CallEnded(self._failure or self._status or Status("UNKNOWN"))
-            remaining = until - time.monotonic()
-            if remaining <= 0:
+            if time.monotonic() >= until:
                 return None
             # First this, then a last look: whoever puts does it the other way round.
+            self._until = until
             self._is_awaited = True
             if self._waiting or self._failure or self._status or self._is_woken:
                 self._is_awaited = False
                 continue
-            self._alarm.acquire(timeout=remaining)
+            # Without a limit of its own, which would cost a timer for each token.
+            self._alarm.acquire()
             self._is_awaited = False
         message, owed = self._waiting.popleft()
         self._owe(owed)
         return message
+
+    def look_at_clock(self, now: float) -> None:
+        """Let a waiting `take` return if its time has come; the line calls this often."""
+        if self._is_awaited and now >= self._until:
+            self._ring()
 
     def wake(self) -> None:
         """Let a waiting `take` return, or else the next one that would wait."""

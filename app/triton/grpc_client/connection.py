@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
 from contextlib import suppress
 
 from app.triton.grpc_client import frames
@@ -20,10 +20,12 @@ from app.triton.grpc_client.tls import Layer
 log = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 256 * 1024
-# How often deadlines are looked at, in seconds, and the granularity of the times below.
-TICK = 0.5
+# How often deadlines are looked at while there are calls, in seconds.
+TICK = 0.05
 WRITE_TIMEOUT = 10.0
 PING_TIMEOUT = 5.0
+# Whoever was heard of so lately needs no ping.
+MIN_SILENCE = 0.5
 # gRPC's servers close connections that ping more often than this while they have nothing to say.
 MIN_PING_INTERVAL = 300.0
 # A busy connection is read at most every so many seconds: more answers each time for less work.
@@ -45,10 +47,12 @@ class Connection:
         self._greeted = threading.Event()
         self._closing: Status | None = None
         self._received_at = time.monotonic()
-        self._looked_at = self._received_at
+        self._sending_since = math.inf
+        self._is_watched = False
         self._pinged_at = -MIN_PING_INTERVAL
-        self._ping_ends_at: float | None = None
-        sock.settimeout(TICK)
+        self._ping_ends_at = math.inf
+        # Reading waits for ever; everything that has a limit is looked after by `_watch`.
+        sock.settimeout(None)
         threading.Thread(target=self._read, name="triton-connection", daemon=True).start()
 
     def wait_until_greeted(self, timeout: float) -> Status | None:
@@ -75,6 +79,9 @@ class Connection:
             if not self.has_room:
                 return None
             self._protocol.open(call, header_block, body)
+            is_watched, self._is_watched = self._is_watched, True
+        if not is_watched:
+            threading.Thread(target=self._watch, name="triton-deadlines", daemon=True).start()
         self._flush()
         return call
 
@@ -100,7 +107,7 @@ class Connection:
         """Ask a silent peer for a sign of life; without one, all calls end soon."""
         now = time.monotonic()
         with self._lock:
-            if now - self._received_at < TICK or now - self._pinged_at < MIN_PING_INTERVAL:
+            if now - self._received_at < MIN_SILENCE or now - self._pinged_at < MIN_PING_INTERVAL:
                 return
             self._pinged_at = now
             self._ping_ends_at = now + PING_TIMEOUT
@@ -124,11 +131,7 @@ class Connection:
             self._close(Status("INTERNAL", repr(error)))
 
     def _receive(self) -> None:
-        try:
-            length = self._socket.recv_into(self._buffer)
-        except TimeoutError:
-            self._look(time.monotonic())
-            return
+        length = self._socket.recv_into(self._buffer)
         if not length:
             raise ConnectionError("closed by the server")
         now = time.monotonic()
@@ -139,30 +142,40 @@ class Connection:
         self._settle()
         if self._protocol.has_greeted:
             self._greeted.set()
-        if now - self._looked_at > TICK:
-            self._look(now)
+        if self._protocol.is_leaving and not self._protocol.streams:
+            self.close()
         if is_busy:
             time.sleep(READ_INTERVAL)
         self._received_at = time.monotonic()
 
-    def _look(self, now: float) -> None:
-        """End what has taken too long, and a connection that is dead or that nobody needs."""
-        self._looked_at = now
-        with self._lock:
-            for call in [call for call in self._calls() if call.expires_at < now]:
-                self._protocol.reset(call, frames.CANCEL)
-                call.finish(Status("DEADLINE_EXCEEDED", "the call's time is over"))
-            is_left = self._protocol.is_leaving and not self._protocol.streams
-            if self._received_at > self._pinged_at:
-                self._ping_ends_at = None
-        self._flush()
-        self._settle()
-        if self._ping_ends_at is not None and now > self._ping_ends_at:
-            self._close(Status("UNAVAILABLE", f"no sign of life within {PING_TIMEOUT} s"))
-        elif is_left:
-            self.close()
+    def _watch(self) -> None:
+        while self._is_watched:
+            time.sleep(TICK)
+            self._look(time.monotonic())
 
-    def _calls(self) -> Iterable[Call]:
+    def _look(self, now: float) -> None:
+        """End what has taken too long, and a connection that is dead.
+
+        It never sends, for that may wait. The peer knows a call's deadline by itself.
+        """
+        with self._lock:
+            calls = self._calls()
+            for call in calls:
+                call.look_at_clock(now)
+                if call.expires_at < now:
+                    self._protocol.reset(call, frames.CANCEL)
+                    call.finish(Status("DEADLINE_EXCEEDED", "the call's time is over"))
+            if self._received_at > self._pinged_at:
+                self._ping_ends_at = math.inf
+            is_needed = bool(calls) or self._is_sending
+            self._is_watched = is_needed and self._closing is None
+        self._settle()
+        if now > self._ping_ends_at:
+            self._close(Status("UNAVAILABLE", f"no sign of life within {PING_TIMEOUT} s"))
+        elif now > self._sending_since + WRITE_TIMEOUT:
+            self._close(Status("UNAVAILABLE", f"nothing was read for {WRITE_TIMEOUT} s"))
+
+    def _calls(self) -> list[Call]:
         return [stream for stream in self._protocol.streams.values() if isinstance(stream, Call)]
 
     def _settle(self) -> None:
@@ -194,13 +207,12 @@ class Connection:
             return data
 
     def _send(self, data: memoryview) -> None:
-        limit = time.monotonic() + WRITE_TIMEOUT
-        while data:
-            try:
+        try:
+            while data:
+                self._sending_since = time.monotonic()
                 data = data[self._socket.send(data) :]
-            except TimeoutError:
-                if time.monotonic() > limit:
-                    raise
+        finally:
+            self._sending_since = math.inf
 
     def _give_up(self, code: int, text: str) -> None:
         with self._lock:
@@ -213,7 +225,7 @@ class Connection:
             if self._closing is not None:
                 return
             self._closing = status
-            calls = list(self._calls())
+            calls = self._calls()
             self._protocol.streams.clear()
         for call in calls:
             call.finish(status)
