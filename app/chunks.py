@@ -7,7 +7,7 @@ would treble the time to make them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,15 @@ class Chunk:
         """True for the sign of life of a backend that has brought nothing for a while."""
         return not self.text and not self.logprobs and self.finish_reason is None
 
+    @property
+    def only_text(self) -> str:
+        """The text of a chunk that brings nothing else, else ""."""
+        return "" if self.logprobs or self.finish_reason is not None else self.text
+
+    def with_text(self, text: str) -> Chunk:
+        """The same with another text."""
+        return replace(self, text=text)
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
@@ -121,6 +130,17 @@ class MessageDelta:
         """True for a sign of life only."""
         has_text = self.content or self.reasoning or self.tool_call or self.logprobs
         return not has_text and self.finish_reason is None
+
+    @property
+    def only_text(self) -> str:
+        """The content of a delta that brings nothing else, else ""."""
+        if self.reasoning or self.tool_call or self.logprobs or self.finish_reason is not None:
+            return ""
+        return self.content
+
+    def with_text(self, text: str) -> MessageDelta:
+        """The same with another content."""
+        return replace(self, content=text)
 
 
 @dataclass(frozen=True, slots=True)

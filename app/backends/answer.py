@@ -55,7 +55,9 @@ class Answer:
         words = ends.stop_words
         single = {word[0] for word in words if len(word) == 1}
         self._last_ids = ends.end_ids | ends.stop_token_ids | single
-        self._phrases = StopTokens([word for word in words if len(word) > 1])
+        phrases = [word for word in words if len(word) > 1]
+        self._phrases = StopTokens(phrases)
+        self._has_no_phrases = not phrases
         self._logprobs: deque[TokenLogprob] = deque()
         self._has_begun = False
         self._is_stop_word = False
@@ -69,6 +71,8 @@ class Answer:
         if self._output.logprobs:
             pairs = zip(new, self._output.logprobs, strict=True)
             self._logprobs += [TokenLogprob(token_id, value) for token_id, value in pairs]
+        if self._has_no_phrases and self._last_ids.isdisjoint(new):
+            return self._verdict(new)
         for token_id in new:
             if token_id in self._last_ids:
                 return self._at_last(ids, token_id)
@@ -117,6 +121,8 @@ class Answer:
     def _made(
         self, ids: list[int], reason: str | None = None, stop_reason: int | None = None
     ) -> Tokens:
+        if not self._logprobs:
+            return Tokens(ids, reason, stop_reason, row=self._row)
         count = min(len(ids), len(self._logprobs))
         logprobs = tuple(self._logprobs.popleft() for _ in range(count))
         return Tokens(ids, reason, stop_reason, logprobs=logprobs, row=self._row)

@@ -49,6 +49,7 @@ class CumulativeOutput:
         needs_logprobs: bool,
     ) -> None:
         self._place = place
+        self._index = (place.row, place.beam)
         self._prompt_ids = place.prompt_ids
         self._max_tokens = place.max_tokens
         self.end_id = end_id & MASK_32
@@ -92,14 +93,11 @@ class CumulativeOutput:
 
     def _row(self, response: Any) -> NDArray[Any]:
         ids = response.output("output_ids")
-        row, beam = self._place.row, self._place.beam
         if ids is None or ids.dtype.kind not in "iu" or ids.ndim != 3 or ids.size < 1:
             raise broken_contract(
                 f"output_ids is {None if ids is None else (ids.dtype, ids.shape)}"
             )
-        if row >= ids.shape[0] or beam >= ids.shape[1]:
-            raise broken_contract(f"output_ids of shape {ids.shape} has no row {row}, beam {beam}")
-        found: NDArray[Any] = ids[row, beam]
+        found: NDArray[Any] = self._own(ids, "output_ids")
         return found
 
     def _sequence_length(self, response: Any, width: int) -> int:
@@ -113,13 +111,16 @@ class CumulativeOutput:
         return counted
 
     def _own(self, values: NDArray[Any], name: str) -> Any:
-        """This answer's item of an output `[B, beams]` or, from some vendors, `[B]`."""
-        row, beam = self._place.row, self._place.beam
+        """This answer's item of an output `[B, beams, ...]` or, from some vendors, `[B]`."""
         if values.ndim < 2:
             values = values.reshape(-1, 1)
-        if row >= values.shape[0] or beam >= values.shape[1] or not values.size:
-            raise broken_contract(f"{name} of shape {values.shape} has no row {row}, beam {beam}")
-        return values[row, beam]
+        try:
+            return values[self._index]
+        except IndexError:
+            row, beam = self._index
+            raise broken_contract(
+                f"{name} of shape {values.shape} has no row {row}, beam {beam}"
+            ) from None
 
     def _check_prompt(self, row: NDArray[Any]) -> None:
         if _ids(row[: len(self._prompt_ids)]) != list(self._prompt_ids):

@@ -7,12 +7,16 @@ import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+import orjson
 
 from app.chunks import Chunk, TextLogprob, TokenLogprob, Usage
 from app.types import Generation
 
 Event = dict[str, Any]
+# No text of a model, nor anything else in an event.
+MARK = secrets.token_hex(16)
 
 
 @dataclass(slots=True)
@@ -84,8 +88,24 @@ class Part(Protocol):
     @property
     def is_silence(self) -> bool: ...
 
+    @property
+    def only_text(self) -> str: ...
+
+    def with_text(self, text: str) -> Self: ...
+
 
 PartT = TypeVar("PartT", bound=Part)
+
+
+class TextEvents:
+    """Events that differ in nothing but a text, as JSON; `event` has MARK in its place."""
+
+    def __init__(self, event: Event) -> None:
+        self._before, self._after = orjson.dumps(event).split(orjson.dumps(MARK))
+
+    def event(self, text: str) -> bytes:
+        """The one with this text."""
+        return b"".join((self._before, orjson.dumps(text), self._after))
 
 
 class EventStream(Generic[PartT]):
@@ -108,22 +128,44 @@ class EventStream(Generic[PartT]):
         self._request = request
         self._prompt_tokens = prompt_tokens
         self._counts = [0] * num_choices
+        # By the choices that have begun. Each one's first event may be like no other.
+        self._texts: dict[int, TextEvents | None] = {}
         self._num_open = num_choices
 
     def events(
         self, opening: list[Event], choice_of: Callable[[PartT], Event]
-    ) -> Generator[Event | None, None, None]:
-        """`opening` are the choices before the first part, `choice_of` that of a part."""
+    ) -> Generator[Event | bytes | None, None, None]:
+        """`opening` are the choices before the first part, `choice_of` that of a part.
+
+        Most events differ in their text alone; these come as JSON.
+        """
         with closing(self._parts):
             for part in self._parts:
+                text = part.only_text
+                if text and part.index in self._texts:
+                    yield self._text_event(part, text, choice_of)
+                    continue
                 if part.is_silence:
                     yield None
                     continue
                 while opening:
                     yield self._event(opening.pop(0))
+                self._texts.setdefault(part.index)
                 yield self._of(part, choice_of(part))
         if self._request.include_usage:
             yield {**self._envelope.wrap([]), "usage": self._usage()}
+
+    def _text_event(
+        self, part: PartT, text: str, choice_of: Callable[[PartT], Event]
+    ) -> Event | bytes:
+        self._counts[part.index] = part.num_tokens
+        if self._request.continuous_usage:
+            return self._event(choice_of(part))
+        known = self._texts[part.index]
+        if known is None:
+            known = TextEvents(self._event(choice_of(part.with_text(MARK))))
+            self._texts[part.index] = known
+        return known.event(text)
 
     def _of(self, part: PartT, choice: Event) -> Event:
         self._counts[part.index] = part.num_tokens

@@ -33,7 +33,7 @@ class Chat:
 
     def events(
         self, context: RequestContext, patience: float
-    ) -> Generator[Event | None, None, None]:
+    ) -> Generator[Event | bytes | None, None, None]:
         """The answer as stream events: the roles, the content, the finish reasons."""
         stream = EventStream(
             self._conversation.deltas(context, patience),

@@ -47,7 +47,7 @@ class Completion:
 
     def events(
         self, context: RequestContext, patience: float
-    ) -> Generator[Event | None, None, None]:
+    ) -> Generator[Event | bytes | None, None, None]:
         """The answer as stream events."""
         stream = EventStream(
             self._chunks(context, patience),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from app.chunks import Chunk, MessageDelta, ToolCallDelta
@@ -55,17 +55,18 @@ class MessageText:
         self._is_plain = self._reasoning is None and self._tools is None
         self.is_over = False
 
-    def deltas(self, chunk: Chunk) -> Iterator[MessageDelta]:
-        """What the message gains by a chunk, the reason of its end last."""
+    def deltas(self, chunk: Chunk) -> Iterable[MessageDelta]:
+        """What the message gains by a chunk, the reason of its end last; read all of it."""
         if self.is_over:
-            return
-        if chunk.is_silence:
-            yield MessageDelta(chunk.num_tokens, chunk.index)
-            return
+            return ()
         if self._is_plain:
-            yield from _plain(chunk)
             self.is_over = chunk.finish_reason is not None
-            return
+            return _plain(chunk)
+        if chunk.is_silence:
+            return (MessageDelta(chunk.num_tokens, chunk.index),)
+        return self._deltas(chunk)
+
+    def _deltas(self, chunk: Chunk) -> Iterator[MessageDelta]:
         logprobs = chunk.logprobs
         for part in self._parts(chunk):
             gained = self._gained(part, chunk)
@@ -142,16 +143,15 @@ class MessageText:
         return ToolCallDelta(piece.index, call_id, piece.name, piece.arguments)
 
 
-def _plain(chunk: Chunk) -> Iterator[MessageDelta]:
+def _plain(chunk: Chunk) -> Sequence[MessageDelta]:
     """All text is content."""
-    if chunk.text or chunk.logprobs:
-        yield MessageDelta(
-            chunk.num_tokens, chunk.index, content=chunk.text, logprobs=chunk.logprobs
-        )
-    if chunk.finish_reason is not None:
-        yield MessageDelta(
-            chunk.num_tokens,
-            chunk.index,
-            finish_reason=chunk.finish_reason,
-            stop_reason=chunk.stop_reason,
-        )
+    end = chunk.finish_reason
+    gained = MessageDelta(
+        chunk.num_tokens, chunk.index, content=chunk.text, logprobs=chunk.logprobs
+    )
+    if end is None:
+        return (gained,)
+    last = MessageDelta(
+        chunk.num_tokens, chunk.index, finish_reason=end, stop_reason=chunk.stop_reason
+    )
+    return (last,) if gained.is_silence else (gained, last)

@@ -56,8 +56,8 @@ class Generating(Protocol):
 
     def events(
         self, context: RequestContext, patience: float
-    ) -> Generator[dict[str, Any] | None, None, None]:
-        """The answer as stream events, None for silence."""
+    ) -> Generator[dict[str, Any] | bytes | None, None, None]:
+        """The answer as stream events, those that are bytes as JSON; None for silence."""
 
 
 def current_server() -> Server:

@@ -25,7 +25,9 @@ HEADERS = {
 MAX_WRITE_BYTES = 16 * 1024
 
 Event = dict[str, Any]
-Events = Generator[Event | None, None, None]
+# An event may be JSON already; None is silence.
+AnyEvent = Event | bytes | None
+Events = Generator[AnyEvent, None, None]
 
 
 def _plain_failure(error: ApiError) -> Sequence[Event]:
@@ -45,10 +47,12 @@ class StreamForm:
     end: bytes = DONE
     failure: Callable[[ApiError], Sequence[Event]] = _plain_failure
 
-    def frame(self, event: Event | None) -> bytes:
-        """The bytes of an event; None is silence."""
+    def frame(self, event: AnyEvent) -> bytes:
+        """The bytes of an event."""
         if event is None:
             return self.silence
+        if isinstance(event, bytes):
+            return b"data: " + event + b"\n\n"
         name = b"event: " + event["type"].encode() + b"\n" if self.is_named else b""
         return name + b"data: " + orjson.dumps(event) + b"\n\n"
 
@@ -78,7 +82,7 @@ class EventStreamBody:
 
     def __init__(
         self,
-        first: Event | None,
+        first: AnyEvent,
         events: Events,
         as_api_error: Callable[[Exception], ApiError],
         form: StreamForm,
@@ -95,7 +99,7 @@ class EventStreamBody:
 
 
 def _writes(
-    events: Iterable[Event | None],
+    events: Iterable[AnyEvent],
     as_api_error: Callable[[Exception], ApiError],
     form: StreamForm,
     arrivals: Arrivals,
