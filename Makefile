@@ -5,11 +5,15 @@ BIN := $(VENV)/bin
 # The client libraries of tests/clients; they disagree with the server's own versions.
 CLIENTS := $(VENV)/clients
 CLIENT_LOCKS := $(patsubst %.in,%.txt,$(wildcard tests/clients/requirements/*.in))
+# The other servers of the benchmark.
+BENCH := $(VENV)/bench
+BENCH_LOCKS := $(patsubst %.in,%.txt,$(wildcard benchmarks/requirements/*.in))
+BENCH_READY := $(BENCH_LOCKS:benchmarks/requirements/%.txt=$(BENCH)/%/ready)
 NODE := tests/clients/node
 CLIENTS_READY := $(NODE)/node_modules/ready $(CLIENT_LOCKS:tests/clients/requirements/%.txt=$(CLIENTS)/%/ready)
 COMPILE = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
-.PHONY: help run test check lock clean
+.PHONY: help run test check bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,10 +30,14 @@ check: $(VENV)/test-ready ## style, types and the layers' import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+bench: $(BENCH_READY) $(VENV)/run-ready ## measure it beside other servers (half an hour; needs a C compiler)
+	@$(MAKE) --no-print-directory -C benchmarks/native BIN=$(abspath $(BENCH))/bin
+	$(BIN)/python -m benchmarks $(ARGS)
+
 lock: ## renew the locked requirements (needs uv and npm)
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
-	for lock in $(CLIENT_LOCKS); do $(COMPILE) $${lock%.txt}.in -o $$lock || exit; done
+	for lock in $(CLIENT_LOCKS) $(BENCH_LOCKS); do $(COMPILE) $${lock%.txt}.in -o $$lock || exit; done
 	npm update --prefix $(NODE) --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## remove everything that the other targets made
@@ -52,12 +60,19 @@ $(VENV)/test-ready: requirements-dev.txt $(VENV)/run-ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-$(CLIENTS)/%/ready: tests/clients/requirements/%.txt | $(BIN)/python
-	@echo "Installing the client libraries of $< (once) ..."
+define environment
+	@echo "Installing what $< lists (once) ..."
 	@rm -rf $(@D)
 	@$(BIN)/python -m venv --without-pip $(@D)
 	@$(BIN)/python -m pip --python $(@D) install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
 	@touch $@
+endef
+
+$(CLIENTS)/%/ready: tests/clients/requirements/%.txt | $(BIN)/python
+	$(environment)
+
+$(BENCH)/%/ready: benchmarks/requirements/%.txt | $(BIN)/python
+	$(environment)
 
 $(NODE)/node_modules/ready: $(NODE)/package-lock.json
 	@command -v node >/dev/null && command -v npm >/dev/null || { echo "The tests with OpenAI's library for Node need Node.js 20 or newer and npm; on Debian: apt-get install nodejs npm" >&2; exit 2; }
