@@ -91,16 +91,16 @@ def test_text_does_not_wait_for_text_that_is_held_back(
     client: FlaskClient, triton: ScriptedTriton, path: str, body: dict[str, Any], stop: str | None
 ) -> None:
     # The third token may begin the stop string, or does begin a character of several tokens.
-    ids = token_ids("xab" if stop else "xa你")
+    ids = token_ids("xab" if stop else "xa🦊")
     triton.script = after_a_pause([*ids, *token_ids("c"), 2], num_at_once=3)
+    started = time.monotonic()
     response = client.post(path, json={**body, "stream": True, "stop": stop, "max_tokens": 16})
     writes = iter(response.response)
     received = b""
-    while b'"x' not in received:
+    while b'"x"' not in received:
         received += next(writes)  # type: ignore[operator]  # Werkzeug allows texts too
     time.sleep(0.3)
-    started = time.monotonic()
-    while b'"a' not in received:
+    while b'"a"' not in received:
         received += next(writes)  # type: ignore[operator]  # Werkzeug allows texts too
-    assert time.monotonic() - started < SILENCE / 2
+    assert time.monotonic() - started < SILENCE
     assert read_events(received + b"".join(writes))[-1] == "[DONE]"  # type: ignore[arg-type]
