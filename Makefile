@@ -30,8 +30,9 @@ check: $(VENV)/test-ready ## style, types and the layers' import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: $(BENCH_READY) $(VENV)/run-ready ## measure it beside other servers (half an hour; needs a C compiler)
+bench: $(BENCH_READY) $(VENV)/test-ready ## measure it beside other servers (half an hour; needs a C compiler)
 	@$(MAKE) --no-print-directory -C benchmarks/native BIN=$(abspath $(BENCH))/bin
+	$(BIN)/python -m pytest -q -p tests.conftest benchmarks/checks
 	$(BIN)/python -m benchmarks $(ARGS)
 
 lock: ## renew the locked requirements (needs uv and npm)
@@ -72,6 +73,7 @@ $(CLIENTS)/%/ready: tests/clients/requirements/%.txt | $(BIN)/python
 	$(environment)
 
 $(BENCH)/%/ready: benchmarks/requirements/%.txt | $(BIN)/python
+	@$(BIN)/python -c 'import sys; sys.version_info < (3, 13) or sys.exit("The benchmark needs Python 3.11 or 3.12: one of the servers that it compares with needs numpy 1")'
 	$(environment)
 
 $(NODE)/node_modules/ready: $(NODE)/package-lock.json
