@@ -52,14 +52,14 @@ class CrossEncoder:
         return "logits" if "logits" in contract.outputs else next(iter(contract.outputs))
 
     def _logits(self, values: Array, _: Mask) -> list[float]:
-        return [self._logit(row.reshape(-1)) for row in values]
-
-    def _logit(self, values: Array) -> float:
-        """What the logistic function makes the score of: for two logits the softmax's."""
-        self._check_count(len(values), f"{len(values)} numbers for one pair are")
-        if self._spec.activation == "softmax":
-            return float(values[1]) - float(values[0])
-        return float(values[0])
+        """What the logistic function makes scores of: of two logits the softmax's."""
+        logits = values.reshape(len(values), -1).astype(np.float64)
+        count = logits.shape[1]
+        self._check_count(count, f"{count} numbers for one pair are")
+        is_softmax = self._spec.activation == "softmax"
+        column = logits[:, 1] - logits[:, 0] if is_softmax else logits[:, 0]
+        scores: list[float] = column.tolist()
+        return scores
 
     def _check_count(self, count: int, found: str) -> None:
         """Refuse as many numbers for one pair as make no score; `found` begins the sentence."""
@@ -77,5 +77,5 @@ class CrossEncoder:
 def logistic(score: float) -> float:
     """1 / (1 + e^-score), exact at both ends."""
     if score >= 0:
-        return float(1 / (1 + np.exp(-score)))
-    return float(np.exp(score) / (1 + np.exp(score)))
+        return 1 / (1 + math.exp(-score))
+    return math.exp(score) / (1 + math.exp(score))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,10 @@ from app.types import RequestContext
 # How many dimensions the output for one text has.
 TOKEN_VECTORS, ONE_VECTOR = 2, 1
 
+# `[H]` and `[B, H]`.
+Vector: TypeAlias = NDArray[np.float32]
+Vectors: TypeAlias = NDArray[np.float32]
+
 
 class Embedding:
     """One embedding model."""
@@ -33,9 +38,7 @@ class Embedding:
         """Refuse a model whose tensors do not fit the configuration."""
         self._encoder.check_contract(self._output(self._encoder.contract))
 
-    def embed(
-        self, id_rows: Sequence[Sequence[int]], context: RequestContext
-    ) -> list[NDArray[np.float32]]:
+    def embed(self, id_rows: Sequence[Sequence[int]], context: RequestContext) -> list[Vector]:
         """One vector `[H]` for each row of token ids, in order."""
         output = self._output(self._encoder.contract)
         rows = [Row(ids) for ids in id_rows]
@@ -59,27 +62,36 @@ class Embedding:
             " pairs, or name the output in output_config"
         )
 
-    def _vectors(self, values: Array, masks: Mask) -> list[NDArray[np.float32]]:
-        return [self._vector(row, mask) for row, mask in zip(values, masks, strict=True)]
-
-    def _vector(self, values: Array, mask: Mask) -> NDArray[np.float32]:
+    def _vectors(self, values: Array, masks: Mask) -> list[Vector]:
         with np.errstate(over="ignore"):
-            vector = self._pooled(values, mask)
-        if not np.isfinite(vector).all():
+            vectors = self._pooled(values, masks)
+        if not np.isfinite(vectors).all():
             raise broken_contract("the output holds numbers that float32 cannot hold")
-        return normalized(vector) if self._spec.is_normalized else vector
+        return list(normalized(vectors) if self._spec.is_normalized else vectors)
 
-    def _pooled(self, values: Array, mask: Mask) -> NDArray[np.float32]:
-        """A new array `[H]`: a view would keep the whole batch."""
-        if values.ndim == 1:
+    def _pooled(self, values: Array, masks: Mask) -> Vectors:
+        """A new array `[B, H]`: a view would keep the whole output."""
+        if values.ndim == 2:
             return values.astype(np.float32)
-        if values.ndim != 2 or self._spec.pooling == "none":
-            raise broken_contract(f"an output of shape {values.shape} needs pooling cls or mean")
+        if values.ndim != 3 or self._spec.pooling == "none":
+            shape = values.shape[1:]
+            raise broken_contract(f"an output of shape {shape} needs pooling cls or mean")
         if self._spec.pooling == "cls":
-            return np.asarray(values[0].astype(np.float32))
-        if len(values) != len(mask):
-            raise broken_contract(f"{len(mask)} tokens gave {len(values)} vectors")
-        return np.asarray(values[: mask.sum()].astype(np.float32, copy=False).mean(axis=0))
+            return np.asarray(values[:, 0].astype(np.float32))
+        return _means(values, masks)
+
+
+def _means(values: Array, masks: Mask) -> Vectors:
+    """`[B, H]`: the mean of each row's real tokens, which come first."""
+    if values.shape[1] != masks.shape[1]:
+        raise broken_contract(f"{masks.shape[1]} tokens gave {values.shape[1]} vectors")
+    lengths = masks.sum(axis=1)
+    return np.stack(
+        [
+            row[:length].astype(np.float32, copy=False).mean(axis=0)
+            for row, length in zip(values, lengths, strict=True)
+        ]
+    )
 
 
 def _is_score(name: str, tensor: TensorSpec) -> bool:
@@ -87,7 +99,9 @@ def _is_score(name: str, tensor: TensorSpec) -> bool:
     return name == "logits" or tensor.dims[-1] == 1
 
 
-def normalized(vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The vector at length 1; a zero vector stays zero."""
-    length = float(np.linalg.norm(vector))
-    return vector / np.float32(length) if length else vector
+def normalized(vectors: Vectors) -> Vectors:
+    """A vector `[H]`, or each of `[B, H]`, at length 1; a zero vector stays zero."""
+    # As products of a row and a column, which BLAS sums as it does one vector's own.
+    squares = np.matmul(vectors[..., None, :], vectors[..., :, None])[..., 0]
+    lengths = np.sqrt(squares)
+    return np.asarray(vectors / np.where(lengths == 0, np.float32(1), lengths))

@@ -125,36 +125,39 @@ class Encoder:
     def _infer(
         self, rows: Sequence[Row], output: str, context: RequestContext, contract: ModelContract
     ) -> tuple[Array, Mask]:
-        spec, ids = self._spec, self._ids(contract)
-        num_rows = len(rows)
+        spec, names = self._spec, self._names(contract)
+        ids, num_rows = contract.inputs[names["input_ids"]], len(rows)
         if not contract.max_batch_size:
             rows = [*rows, *[rows[-1]] * ((_fixed_rows(ids) or 0) - num_rows)]
         width = _fixed_width(ids) or max(len(row.ids) for row in rows)
-        tensors = self._tensors(rows, contract, width)
+        if max(len(row.ids) for row in rows) > width:
+            raise broken_contract(f"the model takes {width} tokens now, and took more before")
+        mask = mask_of(rows, width)
         values = self._connection.infer(
             spec.triton_model,
             spec.triton_version,
-            {name: (contract.inputs[name].datatype, array) for name, array in tensors.items()},
+            self._tensors(rows, mask, names, contract),
             output,
             context.request_id,
         )
         if values.ndim < 1 or values.shape[0] != len(rows):
             raise broken_contract(f"{len(rows)} rows gave an output of shape {values.shape}")
-        return values[:num_rows], mask_of(rows, width)[:num_rows]
+        return values[:num_rows], mask[:num_rows]
 
     def _tensors(
-        self, rows: Sequence[Row], contract: ModelContract, width: int
-    ) -> Mapping[str, Array]:
-        if max(len(row.ids) for row in rows) > width:
-            raise broken_contract(f"the model takes {width} tokens now, and took more before")
-        values = {
+        self, rows: Sequence[Row], mask: Mask, names: Mapping[str, str], contract: ModelContract
+    ) -> Mapping[str, tuple[str, Array]]:
+        """The tensors that the model has, each (datatype, array)."""
+        width = mask.shape[1]
+        values: dict[str, Array] = {
             "input_ids": padded([row.ids for row in rows], width, self._pad_id),
-            "attention_mask": mask_of(rows, width),
+            "attention_mask": mask,
             "token_type_ids": padded([row.type_ids for row in rows], width),
         }
+        datatypes = {name: contract.inputs[name].datatype for name in names.values()}
         return {
-            name: cast(values[role], contract.inputs[name].datatype)
-            for role, name in self._names(contract).items()
+            name: (datatypes[name], cast(values[role], datatypes[name]))
+            for role, name in names.items()
         }
 
     def _names(self, contract: ModelContract) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import tokenizers
 
+from app.prompting.ascii_texts import ascii_texts
 from app.prompting.codec import TAG_SHAPE, TextPiece
 from app.prompting.framing import Frame, frame_from_probe
 from app.prompting.pieces import BYTE_BY_BYTE
@@ -134,16 +135,25 @@ class _Aliases:
         state.update(truncation=None, padding=None, post_processor=None)
         _rename_in_model(state["model"], self.names)
         self._raw = tokenizers.Tokenizer.from_str(json.dumps(state))
+        self._ascii = ascii_texts(state)
         named = {name: self._raw.token_to_id(name) for name in self.names.values()}
         ids = {named[name]: control_tokens[text] for text, name in self.names.items()}
         self._moved = {new: old for new, old in ids.items() if new != old}
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        encodings = self._raw.encode_batch_fast(list(texts), add_special_tokens=False)
+        encodings = self._encodings(texts)
         if not self._moved:
             return [encoding.ids for encoding in encodings]
         moved = self._moved
         return [[moved.get(token_id, token_id) for token_id in each.ids] for each in encodings]
+
+    def _encodings(self, texts: Sequence[str]) -> list[Any]:
+        if self._ascii is None:
+            return self._raw.encode_batch_fast(list(texts), add_special_tokens=False)
+        plain = iter(self._ascii.encode_batch([text for text in texts if text.isascii()]))
+        rest = [text for text in texts if not text.isascii()]
+        other = iter(self._raw.encode_batch_fast(rest, add_special_tokens=False) if rest else [])
+        return [next(plain if text.isascii() else other) for text in texts]
 
 
 def _rename_in_model(model: dict[str, Any], names: Mapping[str, str]) -> None:

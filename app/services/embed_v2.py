@@ -10,9 +10,10 @@ import numpy as np
 import orjson
 
 from app import offload
+from app.backends.embedding import Vector
 from app.errors import InvalidRequest
 from app.services.catalogue import EmbeddingModel
-from app.services.embeddings import Vector, as_base64, as_json, embedded, encoded
+from app.services.embeddings import as_base64, as_json, embedded, encoded
 from app.services.input_checks import is_long
 from app.types import EmbedV2Request, RequestContext
 

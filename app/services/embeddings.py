@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from app import offload
-from app.backends.embedding import normalized
+from app.backends.embedding import Vector, normalized
 from app.errors import InvalidRequest
 from app.services.catalogue import EmbeddingModel
 from app.services.encoder_rows import Given, single_rows
@@ -20,8 +19,6 @@ from app.types import EmbedRequest, RequestContext
 # Encoding more numbers than this takes longer than the event loop can bear.
 MAX_NUMBERS_ON_LOOP = 64 * 1024
 JSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY
-
-Vector: TypeAlias = NDArray[np.float32]
 
 
 def embed(model: EmbeddingModel, request: EmbedRequest, context: RequestContext) -> dict[str, Any]:
@@ -74,7 +71,8 @@ def encoded(vectors: Sequence[Vector], encode: Callable[[Vector], Any]) -> list[
 
 def as_base64(vector: Vector) -> str:
     """The numbers as little-endian 32-bit floats."""
-    return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+    raw = vector.astype("<f4", copy=False).data
+    return binascii.b2a_base64(raw, newline=False).decode()
 
 
 def as_json(array: NDArray[Any]) -> orjson.Fragment:

@@ -32,12 +32,12 @@ def infer_body(
     return b"".join([head, *(_bytes(array) for _, array in inputs.values())]), len(head)
 
 
-def _bytes(array: Array) -> Array:
+def _bytes(array: Array) -> memoryview:
     # Types of ml_dtypes do not lend their memory themselves.
-    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
-def output_array(body: bytes, head_size: int | None, name: str) -> Array | None:
+def output_array(body: memoryview, head_size: int | None, name: str) -> Array | None:
     """The output of that name as a view of `body`, None when it is absent.
 
     `head_size` is None for a body that is JSON alone. Numbers may stand in the JSON too.
@@ -45,13 +45,12 @@ def output_array(body: bytes, head_size: int | None, name: str) -> Array | None:
     Raises:
         ValueError, TypeError, KeyError, AttributeError: the body is something else.
     """
-    view = memoryview(body)
-    outputs = orjson.loads(view[:head_size])["outputs"]
+    outputs = orjson.loads(body[:head_size])["outputs"]
     start = head_size or 0
     for output in outputs:
         size = (output.get("parameters") or {}).get("binary_data_size")
         if output["name"] == name:
-            return _elements(output, None if size is None else view[start : start + size])
+            return _elements(output, None if size is None else body[start : start + size])
         start += size or 0
     return None
 
