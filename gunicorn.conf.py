@@ -1,5 +1,6 @@
 """gunicorn with gevent. Every value comes from the settings table (app/settings.py)."""
 
+import gc
 import math
 import os
 import signal
@@ -40,3 +41,16 @@ def when_ready(server):
 def post_worker_init(worker):
     """A terminal sends Ctrl-C to the workers too, but when they end is the master's to say."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settle_garbage_collector()
+
+
+def settle_garbage_collector():
+    """Leave what a worker has loaded out of every later collection.
+
+    A hundred thousand objects live as long as the worker; looking at all of them takes 45 ms, in
+    which every stream waits. A request leaves eight objects in a cycle (of Werkzeug's routing), so
+    looking at each ten thousand new ones is soon enough.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)

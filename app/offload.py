@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -9,6 +11,11 @@ from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# More prompts of a megabyte at once than this wait for one another.
+MAX_THREADS = 10
+# Below the event loop's own 0, so that where cores are short the loop runs first.
+NICENESS = 5
 
 
 def is_event_loop() -> bool:
@@ -27,19 +34,33 @@ def run(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """
     if not is_event_loop():
         return function(*args, **kwargs)
-    import gevent
 
     def outcome() -> tuple[T | None, Exception | None]:
+        _stand_back()
         # An error that leaves the thread by itself is printed by gevent, traceback and all.
         try:
             return function(*args, **kwargs), None
         except Exception as error:
             return None, error
 
-    value, error = gevent.get_hub().threadpool.apply(outcome)
+    value, error = _pool().apply(outcome)
     if error is not None:
         raise error
     return value  # type: ignore[no-any-return]  # gevent's pool is untyped
+
+
+@functools.cache
+def _pool() -> Any:
+    """Threads of our own: in the hub's, looking up a host's address would wait for long prompts."""
+    from gevent.threadpool import ThreadPool
+
+    return ThreadPool(MAX_THREADS)
+
+
+def _stand_back() -> None:
+    """Let the event loop go first. Only Linux knows the niceness of a thread."""
+    if sys.platform == "linux" and os.getpriority(os.PRIO_PROCESS, 0) < NICENESS:
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
 
 
 def run_if(is_large: bool, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -46,3 +46,31 @@ def test_an_event_loop_goes_on_meanwhile() -> None:
         [sys.executable, "-c", UNDER_GEVENT], capture_output=True, text=True, check=False
     )
     assert found.stdout == "ok\n", found.stderr
+
+
+LONG_WORK = """
+from gevent import monkey
+monkey.patch_all()
+import gevent, os, time
+from gevent.monkey import get_original
+from app import offload
+sleep = get_original("time", "sleep")
+busy = [gevent.spawn(offload.run, sleep, 0.5) for _ in range(30)]
+gevent.sleep(0.05)
+start = time.monotonic()
+gevent.get_hub().threadpool.apply(int)
+print(time.monotonic() - start < 0.25, end=" ")
+niceness = lambda: os.getpriority(os.PRIO_PROCESS, 0)
+print(niceness(), offload.run(niceness), niceness())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no niceness")
+def test_long_work_stops_no_look_up_and_stands_back() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", LONG_WORK], capture_output=True, text=True, check=True
+    )
+    has_free_thread, before, inside, after = found.stdout.split()
+    assert has_free_thread == "True"
+    assert int(inside) == max(offload.NICENESS, int(before))
+    assert before == after

@@ -4,11 +4,33 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 
 from app.settings import Settings
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 VERBOSE_LOGGERS = ("app.backends", "app.triton", "app.services")
+
+
+class LineFormatter(logging.Formatter):
+    """The default form of lines; their time is put into words once a second, not for each line."""
+
+    def __init__(self) -> None:
+        super().__init__(FORMAT)
+        self._shown = (-1, "")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # the base's name
+        """The local time with milliseconds."""
+        second, shown = self._shown
+        if second != int(record.created):
+            second = int(record.created)
+            shown = time.strftime(self.default_time_format, self.converter(second))
+            self._shown = second, shown
+        return f"{shown},{int(record.msecs):03d}"
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the base's name
+        """FORMAT, without looking for its fields in the record's dict."""
+        return f"{record.asctime} {record.levelname} {record.name} {record.message}"
 
 
 def configure_logging(settings: Settings) -> None:
@@ -19,7 +41,7 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger("app")
     if not root.handlers:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter(FORMAT))
+        handler.setFormatter(LineFormatter())
         root.addHandler(handler)
         root.propagate = False
     # On a logger that is not the root NOTSET would mean the root's level, not "everything".

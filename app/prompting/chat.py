@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from app.errors import InvalidRequest
@@ -59,7 +60,7 @@ def encode_chat(
 
     def encode(this_messages: Sequence[Mapping[str, Any]]) -> list[int]:
         given = _Input(this_messages, tools, documents, template_kwargs)
-        guard = _Guard(tokenizer, template)
+        guard = _guard(tokenizer, template)
         if special_tokens_in_content or not guard.has_work(given):
             return tokenizer.encode(render(given), add_special_tokens=False)
         marks = Marks(_strings(given))
@@ -103,11 +104,11 @@ class _Guard:
         return self._special if message.get("role") == "assistant" else self._guarded
 
     def has_work(self, given: _Input) -> bool:
-        return any(
-            needs_marks(text, self._tokens(message))
-            for message in given.messages
-            for text in _strings(_without_role(message))
-        ) or any(needs_marks(text, self._guarded) for text in _strings(_beside(given)))
+        for message in given.messages:
+            tokens = self._tokens(message)
+            if any(needs_marks(text, tokens) for text in _strings(_without_role(message))):
+                return True
+        return any(needs_marks(text, self._guarded) for text in _strings(_beside(given)))
 
     def marked(self, given: _Input, marks: Marks) -> _Input:
         def change(value: Any, tokens: frozenset[str]) -> Any:
@@ -127,6 +128,12 @@ class _Guard:
             documents=change(given.documents, self._guarded),
             template_kwargs=change(given.template_kwargs, self._guarded),
         )
+
+
+@lru_cache(maxsize=256)
+def _guard(tokenizer: Tokenizer, template: ChatTemplate) -> _Guard:
+    """One for each model: neither of the two changes."""
+    return _Guard(tokenizer, template)
 
 
 def _without_role(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -27,39 +28,53 @@ def any_of(tokens: frozenset[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
 
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    """Proper beginnings and proper endings of some tokens, and what each of them must hold."""
+
+    beginnings: frozenset[str]
+    endings: frozenset[str]
+    first_characters: frozenset[str]
+    last_characters: frozenset[str]
+    longest: int
+
+    def begin(self, text: str) -> bool:
+        """Whether a text begins with an ending."""
+        start = text[: self.longest]
+        # Almost no text has one, and this tells so at once.
+        if self.last_characters.isdisjoint(start):
+            return False
+        return any(start[:size] in self.endings for size in range(1, len(start) + 1))
+
+    def end(self, text: str) -> bool:
+        """Whether a text ends with a beginning."""
+        tail = text[-self.longest :] if self.longest else ""
+        if self.first_characters.isdisjoint(tail):
+            return False
+        return any(tail[-size:] in self.beginnings for size in range(1, len(tail) + 1))
+
+
 @lru_cache(maxsize=256)
-def _edges(tokens: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Proper beginnings and proper endings of the tokens.
+def _edges(tokens: frozenset[str]) -> _Edges:
+    """The edges of the tokens.
 
     Not of bare words such as chatglm3's `sop`: every other word would be an edge of one, and names
     that a template compares would be marked.
     """
     tags = [token for token in tokens if not token.isalnum()]
-    beginnings = {token[:size] for token in tags for size in range(1, len(token))}
-    endings = {token[size:] for token in tags for size in range(1, len(token))}
-    return frozenset(beginnings), frozenset(endings)
-
-
-def _begins_with_ending(text: str, tokens: frozenset[str]) -> bool:
-    _, endings = _edges(tokens)
-    longest = max(map(len, tokens), default=0)
-    return any(text[:size] in endings for size in range(1, min(longest, len(text) + 1)))
-
-
-def _ends_with_beginning(text: str, tokens: frozenset[str]) -> bool:
-    beginnings, _ = _edges(tokens)
-    longest = max(map(len, tokens), default=0)
-    return any(text[-size:] in beginnings for size in range(1, min(longest, len(text) + 1)))
+    return _Edges(
+        beginnings=frozenset(token[:size] for token in tags for size in range(1, len(token))),
+        endings=frozenset(token[size:] for token in tags for size in range(1, len(token))),
+        first_characters=frozenset(token[0] for token in tags if len(token) > 1),
+        last_characters=frozenset(token[-1] for token in tags if len(token) > 1),
+        longest=max((len(token) - 1 for token in tags), default=0),
+    )
 
 
 def needs_marks(text: str, tokens: frozenset[str]) -> bool:
     """Whether a text holds a token, or could make one with what a template writes beside it."""
-    core = text.strip()
-    return (
-        any_of(tokens).search(text) is not None
-        or _begins_with_ending(core, tokens)
-        or _ends_with_beginning(core, tokens)
-    )
+    core, edges = text.strip(), _edges(tokens)
+    return edges.begin(core) or edges.end(core) or any_of(tokens).search(text) is not None
 
 
 def map_strings(value: Any, change: Callable[[str], str]) -> Any:
@@ -99,8 +114,9 @@ class Marks:
         core = text.strip()
         at = text.find(core)
         before, after = text[:at], text[at + len(core) :]
-        head = self._edges[0] if _begins_with_ending(core, tokens) else ""
-        tail = self._edges[1] if _ends_with_beginning(core, tokens) else ""
+        edges = _edges(tokens)
+        head = self._edges[0] if edges.begin(core) else ""
+        tail = self._edges[1] if edges.end(core) else ""
         marked = any_of(tokens).sub(lambda match: self._wrap(match[0]), core)
         return f"{before}{head}{marked}{tail}{after}"
 

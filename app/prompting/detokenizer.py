@@ -71,6 +71,7 @@ class IncrementalDetokenizer:
             tail = self._piece(token_id) + tail
         self._decoder.decode(tail)
         unfinished = self._decoder.getstate()[0]
+        self._has_part = bool(unfinished)
         return unfinished.decode(errors=self._codec.byte_errors)
 
     def _piece(self, token_id: int) -> bytes:
@@ -80,7 +81,19 @@ class IncrementalDetokenizer:
         """The text that is certain now."""
         if self._head is not None:
             return self._push_head(ids)
-        return self._without_prompts_own(self._decoder.decode(b"".join(map(self._piece, ids))))
+        pieces, skipped = self._pieces, self._skipped
+        return self._text(b"".join([pieces[each] for each in ids if each not in skipped]))
+
+    def _text(self, data: bytes) -> str:
+        # Nearly all tokens are whole characters, and the incremental decoder costs twice as much.
+        if not self._has_part:
+            try:
+                return data.decode()
+            except UnicodeDecodeError:
+                pass
+        text = self._decoder.decode(data)
+        self._has_part = bool(self._decoder.getstate()[0])
+        return self._without_prompts_own(text)
 
     def _push_head(self, ids: Sequence[int]) -> str:
         """As long as there is no text, a token's text depends on its being the first."""
@@ -89,7 +102,7 @@ class IncrementalDetokenizer:
                 continue
             data = self._head_bytes(token_id)
             if self._head is None:
-                return self._decoder.decode(data) + self.push(ids[count:])
+                return self._text(data) + self.push(ids[count:])
         return ""
 
     def _head_bytes(self, token_id: int) -> bytes:
@@ -107,4 +120,5 @@ class IncrementalDetokenizer:
 
     def flush(self) -> str:
         """What is left at the end: an incomplete character, as U+FFFD."""
+        self._has_part = False
         return self._without_prompts_own(self._decoder.decode(b"", final=True))

@@ -20,7 +20,7 @@ def _replace_byte_by_byte(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(BYTE_BY_BYTE, _replace_byte_by_byte)
 
 
-class PieceTable:
+class PieceTable(dict[int, bytes]):
     """Token id -> the bytes that it appends to a running text, learnt on first use and kept.
 
     Every decoder in use (byte-level, SentencePiece, WordPiece) works token by token once a text has
@@ -29,8 +29,8 @@ class PieceTable:
     """
 
     def __init__(self, codec: Codec) -> None:
+        super().__init__()
         self._codec = codec
-        self._pieces: dict[int, bytes] = {}
         self._anchor, self._anchor_text = self._find_anchor()
 
     def _find_anchor(self) -> tuple[list[int], str]:
@@ -41,10 +41,8 @@ class PieceTable:
                 return anchor, text
         return [], ""
 
-    def __getitem__(self, token_id: int) -> bytes:
-        piece = self._pieces.get(token_id)
-        if piece is None:
-            piece = self._pieces[token_id] = self._learn(token_id)
+    def __missing__(self, token_id: int) -> bytes:
+        piece = self[token_id] = self._learn(token_id)
         return piece
 
     def _learn(self, token_id: int) -> bytes:

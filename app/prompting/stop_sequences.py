@@ -11,7 +11,8 @@ class Automaton:
     """Aho-Corasick over sequences of hashable items; built once, never changed, free to share.
 
     State 0 is the start. `depths[state]` is the length of the longest suffix of what was read that
-    is a prefix of some pattern, `matches[state]` the longest pattern that ends here (its index).
+    is a prefix of some pattern, `matches[state]` the longest pattern that ends here (its index);
+    where there is none of `first_items`, a text leaves the start as it is.
     """
 
     def __init__(self, patterns: Sequence[Sequence[Hashable]]) -> None:
@@ -25,6 +26,7 @@ class Automaton:
         for index, pattern in enumerate(patterns):
             self._insert(index, pattern)
         self._link_failures()
+        self.first_items = frozenset(self._children[0])
 
     def _insert(self, index: int, pattern: Sequence[Hashable]) -> None:
         state = 0
@@ -96,6 +98,8 @@ class StopStrings:
         """The text that is certain now; empty after a match."""
         if self.matched is not None:
             return ""
+        if not self._state and self._automaton.first_items.isdisjoint(text):
+            return text
         self._state, count = self._automaton.scan(self._state, text)
         seen = self._held + text[:count]
         match = self._automaton.matches[self._state]

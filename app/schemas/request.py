@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from marshmallow import EXCLUDE, Schema, ValidationError
+from marshmallow import EXCLUDE, Schema, ValidationError, missing
 
 from app.errors import InvalidRequest, UnsupportedParameter
 from app.schemas.fields import Text, UnsupportedMessage
@@ -28,6 +28,31 @@ class RequestSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        fields = self.load_fields.items()
+        self.required_names = [name for name, field in fields if field.required]
+        defaults = {
+            name: field.load_default for name, field in fields if field.load_default is not missing
+        }
+
+        class Loaded(dict[str, Any]):
+            """What a loaded request begins with: the defaults of all fields."""
+
+            def __init__(self) -> None:
+                super().__init__(defaults)
+
+        self.dict_class = Loaded
+
+    def load_present(self, body: Mapping[str, Any]) -> Any:
+        """What `load` gives, without looking at the fields that `body` leaves out.
+
+        A request has a few of some sixty fields, and asking each absent one for its default took a
+        twelfth of a short chat's time. Raises ValidationError.
+        """
+        is_complete = all(name in body for name in self.required_names)
+        return self.load(body, partial=True if is_complete else None)
+
 
 def model_name(body: Mapping[str, Any]) -> str:
     """The request's `model`, which is looked at before everything else."""
@@ -41,14 +66,14 @@ def model_name(body: Mapping[str, Any]) -> str:
         raise _refusal("model", error.messages) from None
 
 
-def parse(schema: Schema, body: Mapping[str, Any]) -> Any:
+def parse(schema: RequestSchema, body: Mapping[str, Any]) -> Any:
     """The schema's frozen request.
 
     Raises:
         InvalidRequest: the first problem, with the path of the field as `param`.
     """
     try:
-        return schema.load(body)
+        return schema.load_present(body)
     except ValidationError as error:
         name = min(error.messages_dict, key=lambda name: _rank(schema, name))
         path = "" if name == "_schema" else name
@@ -61,8 +86,8 @@ def _refusal(path: str, problem: Any) -> InvalidRequest:
     return kind(f"{path}: {message}" if path else message, param=path or None)
 
 
-def _rank(schema: Schema, name: str) -> int:
-    order = schema.order if isinstance(schema, RequestSchema) else ()
+def _rank(schema: RequestSchema, name: str) -> int:
+    order = schema.order
     return order.index(name) if name in order else len(order)
 
 

@@ -49,8 +49,9 @@ class Admission:
             ClientDisconnected: nobody waits for the answer any more.
         """
         with self._changed:
-            must_wait = self.num_inflight >= self._max_inflight or bool(self._queue)
-            if must_wait and self.num_waiting >= self._max_queue:
+            if not self._queue and self.num_inflight < self._max_inflight:
+                return self._taken(cancellation)
+            if self.num_waiting >= self._max_queue:
                 raise ModelOverloaded("the model has too many requests waiting; try again")
             self.num_waiting += 1
             try:
@@ -82,8 +83,7 @@ class Admission:
         try:
             while not cancellation.is_cancelled:
                 if self._queue[0] is ticket and self.num_inflight < self._max_inflight:
-                    self.num_inflight += 1
-                    return Place(self)
+                    return self._taken(cancellation)
                 remaining = None if until is None else until - time.monotonic()
                 if remaining is not None and remaining <= 0:
                     raise ModelOverloaded("the model is busy; try again shortly")
@@ -94,6 +94,12 @@ class Admission:
             self._queue.remove(ticket)
             # Whoever is first now may have a place already.
             self._changed.notify_all()
+
+    def _taken(self, cancellation: Cancellation) -> Place:
+        if cancellation.is_cancelled:
+            raise ClientDisconnected("the client went away")
+        self.num_inflight += 1
+        return Place(self)
 
     def _wake_all(self) -> None:
         with self._changed:

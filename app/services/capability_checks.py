@@ -25,6 +25,7 @@ NEUTRAL = {
 OF_CHANCE = ("temperature", "top_p", "top_k", "min_p")
 # What a request calls a field of `Sampling`, where that is not its name.
 REQUEST_NAMES = {"beam_width": "use_beam_search"}
+FIELDS = tuple(field.name for field in fields(Sampling))
 NO_PARAMETER = "its backend has no such parameter"
 
 
@@ -39,7 +40,7 @@ def check_capabilities(
     """
     sampling = request.sampling
     is_greedy = sampling.temperature == 0 or sampling.top_p == 0
-    for name in (field.name for field in fields(Sampling)):
+    for name in FIELDS:
         if name in capabilities.fields or _is_neutral(sampling, name):
             continue
         if not (is_greedy and name in OF_CHANCE and "top_k" in capabilities.fields):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 from app.backends.cross_encoder import CrossEncoder
@@ -130,9 +131,10 @@ class _Builder:
         self.problems: list[Problem] = []
         self._settings = settings
         self._connections: dict[str, GrpcConnection] = {}
+        self._tokenizers: dict[tuple[Path, bool], Tokenizer] = {}
 
     def build(self, spec: ModelSpec) -> ServedModel | None:
-        tokenizer = self._try(spec, "path", TokenizerLoadError, lambda: _tokenizer(spec))
+        tokenizer = self._try(spec, "path", TokenizerLoadError, lambda: self._tokenizer(spec))
         if isinstance(spec, LanguageModelSpec):
             return self._language_model(spec, tokenizer)
         if tokenizer is None:
@@ -146,6 +148,13 @@ class _Builder:
         assert isinstance(spec, RerankSpec)
         cross_encoder = CrossEncoder(spec, connection, tokenizer.pad_id or 0)
         return RerankModel(spec=spec, backend=cross_encoder, **parts)
+
+    def _tokenizer(self, spec: ModelSpec) -> Tokenizer:
+        """One for all models of a folder: it never changes, and each would take memory and time."""
+        key = spec.folder, spec.trust_remote_code
+        if key not in self._tokenizers:
+            self._tokenizers[key] = load_tokenizer(key[0], trust_remote_code=key[1])
+        return self._tokenizers[key]
 
     def _cl100k_for(self, spec: EmbeddingSpec) -> Cl100k | None:
         if spec.id_policy != "cl100k":
@@ -178,10 +187,6 @@ class _Builder:
         except kind as error:
             self.problems.append(Problem(f"{spec.place}.{key}", str(error)))
             return None
-
-
-def _tokenizer(spec: ModelSpec) -> Tokenizer:
-    return load_tokenizer(spec.folder, trust_remote_code=spec.trust_remote_code)
 
 
 def _template(spec: LanguageModelSpec, tokenizer: Tokenizer | None) -> ChatTemplate | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,10 +50,12 @@ def _planned(
     max_tokens = plan(model, ids, request, default, param)
     if not isinstance(prompt, str):
         check_vocabulary(ids, model.tokenizer.vocabulary_size, param)
+    # A list would hold nine times as much for as long as the answer takes.
+    packed = array("I", ids)
     if not request.echo:
-        return PlannedPrompt(ids, max_tokens)
+        return PlannedPrompt(packed, max_tokens)
     echo = prompt if isinstance(prompt, str) else model.tokenizer.decode(prompt)
-    return PlannedPrompt(ids, max_tokens, echo, _unscored(model, request, ids, echo))
+    return PlannedPrompt(packed, max_tokens, echo, _unscored(model, request, ids, echo))
 
 
 def _unscored(

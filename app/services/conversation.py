@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -43,20 +44,22 @@ class ChatPrompt:
 
 
 class Conversation:
-    """One request to a model. Making it raises every error that needs no backend."""
+    """One request to a model. Making it raises every error that needs no backend.
+
+    `num_prompt_tokens` are those of the rendered template, with its special tokens.
+    """
 
     def __init__(self, model: LanguageModel, request: ChatRequest) -> None:
         self._model = model
         self._request = request = _with_marks_kept(model, request)
-        self._prompt = chat_prompt(model, request)
-        ids, default = self._prompt.ids, model.spec.facts.max_tokens
+        prompt, default = chat_prompt(model, request), model.spec.facts.max_tokens
+        # What the prompt has begun of the answer is read with the answer.
+        self._end, self._opening = prompt.end, prompt.opening
+        # A list would hold nine times as much for as long as the answer takes.
+        ids = array("I", prompt.ids)
+        self.num_prompt_tokens = len(ids)
         max_tokens = plan(model, ids, request, default, request.prompt_param)
         self._continuations = choices_of(ids, max_tokens, request, request.n)
-
-    @property
-    def num_prompt_tokens(self) -> int:
-        """Tokens of the rendered template, with its special tokens."""
-        return len(self._prompt.ids)
 
     def deltas(self, context: RequestContext, patience: float) -> Deltas:
         """What the choices' messages gain, in the order in which it comes."""
@@ -71,10 +74,9 @@ class Conversation:
         return messages
 
     def _parsed(self, chunks: Chunks, context: RequestContext, patience: float) -> Deltas:
-        # What the prompt has begun of the answer is read with the answer.
-        end, opening = self._prompt.end, self._prompt.opening
         texts = [
-            MessageText(self._model.spec, self._request, end, opening) for _ in self._continuations
+            MessageText(self._model.spec, self._request, self._end, self._opening)
+            for _ in self._continuations
         ]
         last = time.monotonic()
         with closing(chunks):

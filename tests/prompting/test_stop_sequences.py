@@ -109,7 +109,8 @@ def test_an_empty_stop_string_is_refused() -> None:
 def test_the_cost_does_not_depend_on_the_stop_strings() -> None:
     """16 stops of 256 characters that nearly match everywhere, on 200,000 characters."""
     hostile = StopStrings(["a" * 255 + chr(ord("b") + at) for at in range(16)])
-    plain = StopStrings(["b"])
+    # It begins with what the text is made of, so that every character is looked at here too.
+    plain = StopStrings(["ab"])
     seconds = {}
     for subject in (plain, hostile):
         start = time.perf_counter()
@@ -118,6 +119,21 @@ def test_the_cost_does_not_depend_on_the_stop_strings() -> None:
         seconds[subject] = time.perf_counter() - start
     assert hostile.flush() == "a" * 255
     assert seconds[hostile] < 10 * seconds[plain]
+
+
+def test_text_without_a_beginning_of_a_stop_goes_out_at_once() -> None:
+    subject = StopStrings(["\nUser:"])
+    assert [subject.push(part) for part in ("Hi", "\n", "U", "s", "x", "\nUs", "er", ": more")] == [
+        "Hi",
+        "",
+        "",
+        "",
+        "\nUsx",
+        "",
+        "",
+        "",
+    ]
+    assert subject.matched == "\nUser:"
 
 
 def test_importing_loads_no_tokenizer_library() -> None:

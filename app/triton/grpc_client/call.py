@@ -26,6 +26,9 @@ MAX_MESSAGE_BYTES = 64 * 2**20
 _PREFIX = struct.Struct(">?L")
 # It adds nothing to the table that both sides share, so that a block may be used again.
 _encoder = Encoder()
+# A server may allow less than the usual table and wants to hear that its word is kept, which this
+# says in each block: https://www.rfc-editor.org/rfc/rfc7541#section-6.3
+NO_TABLE = b"\x20"
 
 
 @lru_cache(maxsize=256)
@@ -41,7 +44,7 @@ def header_block(authority: str, scheme: str, path: str, timeout: float) -> byte
         "user-agent": f"openai-api/{VERSION}",
         "grpc-timeout": f"{min(math.ceil(timeout * 1000), 99_999_999)}m",
     }
-    return bytes(_encoder.encode([(name, value, True) for name, value in fields.items()]))
+    return NO_TABLE + _encoder.encode([(name, value, True) for name, value in fields.items()])
 
 
 def framed(message: bytes) -> bytes:
@@ -87,7 +90,7 @@ class Call(Stream):
         # Messages, and how many of their bytes the peer still counts as on the way.
         self._waiting: deque[tuple[bytes, int]] = deque()
         self._partial = bytearray()
-        self._num_needed = 0
+        self._num_needed = self._num_credited = 0
         self._http_status = ""
         self._fields: dict[str, str] = {}
         self._status: Status | None = None
@@ -108,7 +111,7 @@ class Call(Stream):
 
     def has_waiting(self) -> bool:
         """Whether `take` would return or raise at once."""
-        return bool(self._waiting) or self._status is not None
+        return bool(self._waiting or self._failure or self._status)
 
     def take(self, until: float) -> bytes | None:
         """The next message; None when the monotonic clock says `until` first, or on `wake`.
@@ -120,8 +123,12 @@ class Call(Stream):
             if self._is_woken:
                 self._is_woken = False
                 return None
-            if self._failure or self._status:
-                raise CallEnded(self._failure or self._status or Status("UNKNOWN"))
+            if self._failure:
+                # The peer still sends, and nobody is going to take it.
+                self._line.cancel(self)
+                raise CallEnded(self._failure)
+            if self._status:
+                raise CallEnded(self._status)
             if time.monotonic() >= until:
                 return None
             # First this, then a last look: whoever puts does it the other way round.
@@ -192,7 +199,10 @@ class Call(Stream):
 
     def on_end(self) -> None:
         """The answer has ended."""
-        self.finish(status_of(self._fields, self._http_status))
+        status = status_of(self._fields, self._http_status)
+        if self._partial and status.code == "OK":
+            status = Status("INTERNAL", "the answer ends within a message")
+        self.finish(status)
 
     def on_reset(self, code: int) -> None:
         """The peer has given the call up."""
@@ -205,7 +215,7 @@ class Call(Stream):
     def on_data(self, data: bytes) -> int:
         """A part of the answers. Returns how many of its bytes are done with already."""
         if self._is_discarding or self._failure:
-            return len(data)
+            return len(data) + self._drop()
         if not self._partial and len(data) >= 5:
             is_compressed, length = _PREFIX.unpack_from(data)
             if length == len(data) - 5 and not is_compressed:
@@ -214,18 +224,30 @@ class Call(Stream):
         return self._assemble(data)
 
     def _assemble(self, data: bytes) -> int:
-        num_credited = len(self._partial)
-        if num_credited:
+        if self._partial:
             self._partial += data
             if len(self._partial) < self._num_needed:
-                return len(data)
+                return self._credit_early()
             data = bytes(self._partial)
             self._partial.clear()
-        start = self._split(data, num_credited)
-        self._partial += data[start:]
-        return len(data) - max(start, num_credited)
+        self._partial += data[self._split(data) :]
+        return self._credit_early()
 
-    def _split(self, data: bytes, num_credited: int) -> int:
+    def _credit_early(self) -> int:
+        """What is done with of an unfinished message: it may be larger than any window.
+
+        The rest is owed until it is taken, so that a taker who stalls is not sent many of those.
+        """
+        more = max(len(self._partial) - CREDIT_BYTES - self._num_credited, 0)
+        self._num_credited += more
+        return more
+
+    def _drop(self) -> int:
+        num_dropped, self._num_credited = len(self._partial) - self._num_credited, 0
+        self._partial.clear()
+        return num_dropped
+
+    def _split(self, data: bytes) -> int:
         """Put the whole messages; where the first one begins that is not whole."""
         start, end, self._num_needed = 0, len(data), 5
         while end - start >= 5:
@@ -237,7 +259,8 @@ class Call(Stream):
             if stop > end:
                 self._num_needed = stop - start
                 break
-            self._put(data[start + 5 : stop], stop - max(start, num_credited))
+            self._put(data[start + 5 : stop], stop - start - self._num_credited)
+            self._num_credited = 0
             start = stop
         return start
 

@@ -45,8 +45,9 @@ class Channel:
         scheme = "https" if self._is_secure else "http"
         block = header_block(self._authority, scheme, path, timeout)
         body = framed(message)
+        until = time.monotonic() + connect_timeout
         while True:
-            connection = self._connection(connect_timeout)
+            connection = self._connection(until)
             call = connection.start(block, body, time.monotonic() + timeout)
             if call is not None:
                 return call
@@ -59,7 +60,12 @@ class Channel:
         """
         until = time.monotonic() + timeout
         call = self.start(path, message, timeout, timeout)
-        answer = call.take(until)
+        try:
+            answer = call.take(until)
+        except CallEnded as ended:
+            if ended.status.code == "OK":
+                raise CallEnded(Status("INTERNAL", "the server gave no answer")) from None
+            raise
         if answer is None:
             call.suspect()
             call.cancel()
@@ -73,22 +79,30 @@ class Channel:
         for connection in connections:
             connection.close()
 
-    def _connection(self, timeout: float) -> Connection:
+    def _connection(self, until: float) -> Connection:
         for connection in self._connections:
             if connection.has_room:
                 return connection
-        with self._lock:
-            self._connections = [known for known in self._connections if not known.is_closed]
-            for connection in self._connections:
-                if connection.has_room:
-                    return connection
-            if time.monotonic() < self._retry_at:
-                raise CallEnded(self._failure)
-            return self._open(timeout)
-
-    def _open(self, timeout: float) -> Connection:
+        # Whoever has it may have more time to connect.
+        if not self._lock.acquire(timeout=max(until - time.monotonic(), 0.0)):
+            raise CallEnded(Status("UNAVAILABLE", "no connection in time"))
         try:
-            connection = self._connected(timeout)
+            return self._found_or_opened(until)
+        finally:
+            self._lock.release()
+
+    def _found_or_opened(self, until: float) -> Connection:
+        self._connections = [known for known in self._connections if not known.is_closed]
+        for connection in self._connections:
+            if connection.has_room:
+                return connection
+        if time.monotonic() < self._retry_at:
+            raise CallEnded(self._failure)
+        return self._open(until)
+
+    def _open(self, until: float) -> Connection:
+        try:
+            connection = self._connected(until)
         except CallEnded as error:
             self._backoff = min(self._backoff * 2, MAX_BACKOFF) or FIRST_BACKOFF
             self._retry_at = time.monotonic() + self._backoff
@@ -98,12 +112,11 @@ class Channel:
         self._connections = [*self._connections, connection]
         return connection
 
-    def _connected(self, timeout: float) -> Connection:
-        until = time.monotonic() + timeout
+    def _connected(self, until: float) -> Connection:
         try:
-            sock = _open_socket(self._host, self._port, until)
             layer: Layer = TlsLayer(self._host) if self._is_secure else PlainLayer()
-        except OSError as error:
+            sock = _open_socket(self._host, self._port, until)
+        except (OSError, ValueError) as error:  # ValueError: no such name can exist
             raise CallEnded(Status("UNAVAILABLE", f"failed to connect: {error}")) from None
         connection = Connection(sock, layer)
         failure = connection.wait_until_greeted(max(until - time.monotonic(), 0.0))
@@ -111,6 +124,9 @@ class Channel:
             raise CallEnded(
                 Status("UNAVAILABLE", f"failed to speak HTTP/2 with the server: {failure.text}")
             )
+        if not connection.has_room:
+            connection.close()
+            raise CallEnded(Status("UNAVAILABLE", "the server takes no calls now"))
         return connection
 
 
@@ -133,7 +149,12 @@ def _open_socket(host: str, port: int, until: float) -> socket.socket:
         share = (until - time.monotonic()) / (len(addresses) - place)
         if share <= 0:
             break
-        sock = socket.socket(family, kind, protocol)
+        try:
+            # A kernel without IPv6 refuses already this.
+            sock = socket.socket(family, kind, protocol)
+        except OSError as error:
+            failure = error
+            continue
         try:
             sock.settimeout(share)
             _tune(sock)

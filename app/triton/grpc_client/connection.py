@@ -132,10 +132,20 @@ class Connection:
 
     def _receive(self) -> None:
         length = self._socket.recv_into(self._buffer)
+        started = time.monotonic()
+        is_busy = started - self._received_at < READ_INTERVAL
+        self._take_in(length)
+        # More is there, and the more comes at once, the less it costs.
+        while length == RECEIVE_BYTES and time.monotonic() - started < READ_INTERVAL:
+            length = self._socket.recv_into(self._buffer)
+            self._take_in(length)
+        if is_busy:
+            time.sleep(READ_INTERVAL)
+        self._received_at = time.monotonic()
+
+    def _take_in(self, length: int) -> None:
         if not length:
             raise ConnectionError("closed by the server")
-        now = time.monotonic()
-        is_busy = now - self._received_at < READ_INTERVAL
         with self._lock:
             self._protocol.receive(self._layer.opened(bytes(self._buffer[:length])))
         self._flush()
@@ -144,9 +154,6 @@ class Connection:
             self._greeted.set()
         if self._protocol.is_leaving and not self._protocol.streams:
             self.close()
-        if is_busy:
-            time.sleep(READ_INTERVAL)
-        self._received_at = time.monotonic()
 
     def _watch(self) -> None:
         while self._is_watched:

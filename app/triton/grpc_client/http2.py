@@ -198,8 +198,10 @@ class ClientProtocol:
         (stream_id, first_flags, block), self._block = self._block, None
         try:
             # Decoded even where nobody waits: the next block builds on it.
-            decoded = [(str(name), str(value)) for name, value in self._decoder.decode(block)]
-        except (HPACKError, UnicodeDecodeError) as error:
+            decoded = [
+                (_text(name), _text(value)) for name, value in self._decoder.decode(block, raw=True)
+            ]
+        except HPACKError as error:
             raise ProtocolError(f"header fields: {error}", frames.COMPRESSION_ERROR) from None
         stream = self.streams.get(stream_id)
         if stream is None:
@@ -219,9 +221,11 @@ class ClientProtocol:
     def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
         if flags & frames.ACK:
             return
-        self._apply(frames.read_settings(payload))
-        self.has_greeted = True
+        settings = frames.read_settings(payload)
+        # First this: until it comes, the peer holds us to the windows of before.
         self.outgoing += frames.frame(frames.SETTINGS, frames.ACK, 0)
+        self._apply(settings)
+        self.has_greeted = True
 
     def _apply(self, settings: Mapping[int, int]) -> None:
         self.max_streams = settings.get(frames.MAX_CONCURRENT_STREAMS, self.max_streams)
@@ -241,10 +245,12 @@ class ClientProtocol:
         raise ProtocolError("a push that was not allowed")
 
     def _on_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
+        if len(payload) != 8:
+            raise ProtocolError("PING of a wrong size", frames.FRAME_SIZE_ERROR)
         if flags & frames.ACK:
             self.num_pings_answered += 1
         else:
-            self.outgoing += frames.frame(frames.PING, frames.ACK, 0, payload[:8])
+            self.outgoing += frames.frame(frames.PING, frames.ACK, 0, payload)
 
     def _on_goaway(self, flags: int, stream_id: int, payload: bytes) -> None:
         self.is_leaving = True
@@ -293,3 +299,8 @@ class ClientProtocol:
     def _check_window(window: int) -> None:
         if window > frames.MAX_WINDOW:
             raise ProtocolError("a window too large", frames.FLOW_CONTROL_ERROR)
+
+
+def _text(field: bytes) -> str:
+    """Values may be any bytes, and one that is no text must not end every stream."""
+    return field.decode("utf-8", "replace")
