@@ -65,7 +65,7 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     os.sched_setaffinity(0, cores.load)
     started = time.monotonic()
     content: dict[str, Any] = {
-        "machine": machine.describe(),
+        "machine": machine.describe(len(cores.available)),
         "runs": options.runs,
         "is_quick": options.quick,
         "versions": {"the server": machine.server_versions(), **_peer_versions()},
@@ -75,6 +75,7 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     }
     for scenario in _chosen(options.only):
         _scenario(scenario, cores, options, content)
+        _save(content, options.output)
     if options.only is None:
         _cross_check(cores, content)
     content["minutes"] = round((time.monotonic() - started) / 60, 1)
@@ -130,10 +131,15 @@ def _backend(kind: str, folder: Path, cores: Cores) -> Iterator[Backend]:
         yield backend
 
 
-def _write(content: dict[str, Any], folder: Path) -> None:
+def _save(content: dict[str, Any], folder: Path) -> Path:
+    """After every scenario, so that a run that is broken off is not lost."""
     folder.mkdir(parents=True, exist_ok=True)
     results.save(content, folder / "results.json")
-    found = results.load(folder / "results.json")
+    return folder / "results.json"
+
+
+def _write(content: dict[str, Any], folder: Path) -> None:
+    found = results.load(_save(content, folder))
     (folder / "report.html").write_text(render(found), "utf-8")
     for row in bar_rows(judge(found)).rows:
         print(" | ".join(row))

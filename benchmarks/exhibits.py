@@ -79,7 +79,9 @@ def _rows(
     for cell in results.cells(scenario):
         value = cell.spread(figure)
         if cell.point == point and value is not None:
-            label = f"{cell.subject}: {point}" if is_one_of_many else cell.subject
+            label = (
+                f"{cell.subject}: {point.rpartition(', ')[2]}" if is_one_of_many else cell.subject
+            )
             rows.append(charts.Row(label, cell.subject, [(figure, value)]))
     return rows
 
@@ -145,9 +147,9 @@ PLANS = (
     _Plan(
         "cpu-hops",
         "CPU per token of what stands in front",
-        "16 streams at 20 tokens a second. The proxies' figures are without what their upstream,"
+        "64 streams at 20 tokens a second. The proxies' figures are without what their upstream,"
         " which is this server, needs besides.",
-        _bars([("hops", "16 paced streams")], "cpu_us_per_token", "CPU µs per token"),
+        _bars([("hops", "64 paced streams")], "cpu_us_per_token", "CPU µs per token"),
     ),
     _Plan(
         "first-token",

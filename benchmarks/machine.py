@@ -25,11 +25,11 @@ SERVER_PARTS = (
 )
 
 
-def describe() -> dict[str, Any]:
-    """The machine, the commit and the date (UTC), for the results."""
+def describe(num_cores: int) -> dict[str, Any]:
+    """The machine, of which so many cores are used, the commit and the date (UTC)."""
     return {
         "cpu": _cpu_model(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": num_cores,
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "kernel": platform.release(),
         "python": platform.python_version(),

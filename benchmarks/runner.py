@@ -57,10 +57,19 @@ class Runner:
     def _point(self, scenario: str, point: Point, runs: int) -> list[dict[str, Any]]:
         turns = list(self._warm_up(scenario, point))
         for number in range(runs):
-            for turn in turns:
-                turn.runs.append(self._run(point, turn))
+            for turn in tuple(turns):
+                try:
+                    turn.runs.append(self._run(point, turn))
+                except BenchmarkError as error:
+                    self._give_up(scenario, point, turn.subject, error)
+                    turns.remove(turn)
+                    continue
                 self._say(f"  {number + 1}/{runs} {turn.subject}: {_told(turn.runs[-1])}")
         return [_cell(point, turn) for turn in turns]
+
+    def _give_up(self, scenario: str, point: Point, subject: str, error: Exception) -> None:
+        self.missing[f"{scenario}, {point.label}, {subject}"] = str(error)
+        self._say(f"  {subject} cannot be measured: {error}")
 
     def _warm_up(self, scenario: str, point: Point) -> Iterator[_Turn]:
         for subject in point.subjects:
@@ -68,8 +77,7 @@ class Runner:
                 resting = self._resting(subject, point)
                 requests = self._requests(subject, point.load)
             except BenchmarkError as error:
-                self.missing[f"{scenario}, {point.label}, {subject}"] = str(error)
-                self._say(f"  {subject} cannot be measured: {error}")
+                self._give_up(scenario, point, subject, error)
                 continue
             yield _Turn(subject, requests, resting, [])
 

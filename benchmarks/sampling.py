@@ -52,7 +52,10 @@ def _process_seconds(pid: int) -> float:
 
 
 def pss_bytes(root: int) -> int:
-    """Proportional set size of the tree: memory that processes share is counted once."""
+    """Proportional set size of the tree's anonymous memory: what processes share counts once.
+
+    Mapped files are left out, because their part depends on what else runs on the machine.
+    """
     return sum(_process_pss(pid) for pid in process_tree(root))
 
 
@@ -61,7 +64,7 @@ def _process_pss(pid: int) -> int:
         lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
-    values = [line.split()[1] for line in lines if line.startswith("Pss:")]
+    values = [line.split()[1] for line in lines if line.startswith("Pss_Anon:")]
     return int(values[0]) * 1024 if values else 0
 
 

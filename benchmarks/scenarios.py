@@ -245,8 +245,8 @@ SCENARIOS = (
         axis="load",
         points=(
             Point(
-                label="16 paced streams",
-                load=_paced(16),
+                label="64 paced streams",
+                load=_paced(64),
                 subjects=(GATEWAY, ROUTER, LITELLM),
             ),
             Point(label="16 unpaced streams", load=_unpaced(16), subjects=(GATEWAY, ROUTER)),

@@ -40,7 +40,7 @@ def test_the_median_of_the_ratios_decides() -> None:
 
 
 def test_cpu_against_litellm_is_at_most_a_tenth() -> None:
-    place = ("hops", "16 paced streams")
+    place = ("hops", "64 paced streams")
     theirs = recorded().values(*place, LITELLM, "cpu_us_per_token")
     ours = [value * 0.09 for value in theirs]
     found = verdict(changed(*place, GATEWAY, cpu_us_per_token=ours), "cpu-against-litellm")
