@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 
@@ -29,3 +30,26 @@ class Arrivals:
     def must_be_told(self) -> bool:
         """Whether somebody gathers while there is nothing more."""
         return self.is_gathering and not self.has_more
+
+
+class Silence:
+    """How long pieces that come have brought nothing to whoever waits."""
+
+    def __init__(self, arrivals: Arrivals, patience: float) -> None:
+        """A sign of life is due after `patience` seconds."""
+        self._arrivals = arrivals
+        self._patience = patience
+        self._since = 0.0
+
+    def end(self) -> None:
+        """Something was told."""
+        self._since = 0.0
+
+    def must_be_told(self) -> bool:
+        """Whether to give a sign of life, where a piece has brought nothing else."""
+        now = time.monotonic()
+        self._since = self._since or now
+        if now - self._since < self._patience and not self._arrivals.must_be_told:
+            return False
+        self._since = 0.0
+        return True

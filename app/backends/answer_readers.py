@@ -12,31 +12,31 @@ from app.triton.model_response import ReadOnce
 
 
 class RowsReader:
-    """Every message adds to each answer that has not ended."""
+    """Every message adds to each answer that has not ended; it `is_over` when all have."""
 
     def __init__(self, answers: Sequence[Answer], contract: ModelContract) -> None:
         self._answers = answers
         self._knows_words = "stop_words_list" in contract.inputs
+        self.is_over = False
 
-    def read(self, message: Any) -> Iterable[Tokens]:
+    def read(self, message: Any) -> Sequence[Tokens]:
         """What a message adds."""
         if len(self._answers) > 1:
             message = ReadOnce(message)
+        is_over, added = True, []
         for answer in self._answers:
             if answer.is_over:
                 continue
             tokens = answer.tokens(message)
+            is_over = is_over and answer.is_over
             if tokens.ids or answer.is_over:
-                yield tokens
+                added.append(tokens)
+        self.is_over = is_over
+        return added
 
     def at_end(self) -> Iterable[Tokens]:
         """What is left when the stream ends."""
         return [answer.at_end() for answer in self._answers if not answer.is_over]
-
-    @property
-    def is_over(self) -> bool:
-        """Whether every answer has ended."""
-        return all(answer.is_over for answer in self._answers)
 
     @property
     def has_ended_itself(self) -> bool:
@@ -49,7 +49,7 @@ class BeamsReader(RowsReader):
 
     _last: Any = None
 
-    def read(self, message: Any) -> Iterable[Tokens]:
+    def read(self, message: Any) -> Sequence[Tokens]:
         """Nothing yet."""
         self._last = message
         return ()

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.triton.errors import broken_contract
+from app.triton.model_response import ModelResponse
 
 MASK_32 = 0xFFFFFFFF
+FLAGS = ("finished", "is_finished")
 # JSON has no infinity; OpenAI's own servers write this of what is very unlikely.
 LEAST_LOGPROB = -9999.0
 
@@ -49,7 +51,6 @@ class CumulativeOutput:
         needs_logprobs: bool,
     ) -> None:
         self._place = place
-        self._index = (place.row, place.beam)
         self._prompt_ids = place.prompt_ids
         self._max_tokens = place.max_tokens
         self.end_id = end_id & MASK_32
@@ -59,28 +60,37 @@ class CumulativeOutput:
         self._num_read = 0
         self._fill_start = -1
         self._length = 0
+        # Of the messages that are being read, by `_examine`.
+        self._layout: object = None
+        self._width = self._row_start = self._length_index = self._num_padding = 0
+        self._tells_logprobs = self._is_last = False
+        self._flags: Sequence[str] = ()
         self.has_end_token = False
         self.is_finished = False
         self.logprobs: list[float] = []
 
-    def read(self, response: Any) -> list[int]:
+    def read(self, response: ModelResponse) -> list[int]:
         """The ids that this message adds, without the end token; `logprobs` are theirs, if sent.
 
         Raises:
             BackendError: the message breaks the contract.
         """
-        row = self._row(response)
+        if response.layout is not self._layout:
+            self._examine(response)
         start = len(self._prompt_ids)
-        length = self._sequence_length(response, len(row))
-        if not start <= length <= len(row):
+        length = self._sequence_length(response)
+        if not start <= length <= self._width:
             raise broken_contract(
-                f"sequence_length {length} for {start} prompt tokens in a row of {len(row)} ids"
+                f"sequence_length {length} for {start} prompt tokens in a row of {self._width} ids"
             )
         if self._num_read == 0:
-            self._check_prompt(row)
-        new = self._without_fill(_ids(row[start + self._num_read : length]), len(row), length)
+            self._check_prompt(response)
+        new = self._ids(response, start + self._num_read, length)
+        if self.end_id in new:
+            new = self._without_fill(new, length)
         del new[self._max_tokens - self._num_read :]
-        self.logprobs = self._logprobs(response, len(new))
+        if self._tells_logprobs:
+            self.logprobs = self._logprobs(response, len(new))
         self._num_read += len(new)
         self._length = length
         self.is_finished = self._is_flagged(response)
@@ -91,67 +101,79 @@ class CumulativeOutput:
         """True when as many tokens have come as were asked for."""
         return self._num_read >= self._max_tokens
 
-    def _row(self, response: Any) -> NDArray[Any]:
-        ids = response.output("output_ids")
+    def _examine(self, response: ModelResponse) -> None:
+        """Find this answer's row, its length and its flags in messages of this layout."""
+        ids, length = response.output("output_ids"), response.output("sequence_length")
         if ids is None or ids.dtype.kind not in "iu" or ids.ndim != 3 or ids.size < 1:
             raise broken_contract(
                 f"output_ids is {None if ids is None else (ids.dtype, ids.shape)}"
             )
-        found: NDArray[Any] = self._own(ids, "output_ids")
-        return found
-
-    def _sequence_length(self, response: Any, width: int) -> int:
-        length = response.output("sequence_length")
         if length is None or length.dtype.kind not in "iu":
             raise broken_contract("sequence_length is missing or no integer")
-        counted = int(self._own(length, "sequence_length"))
-        if width == self._place.width:
-            # Nothing but this request's own padding is counted.
-            counted -= self._place.padded_length - len(self._prompt_ids)
-        return counted
+        self._width = ids.shape[2]
+        self._row_start = self._own_index(ids.shape[:2], "output_ids") * self._width
+        self._length_index = self._own_index(length.shape, "sequence_length")
+        # In a row as wide as this request alone makes it, only its own padding is counted too.
+        is_own = self._width == self._place.width
+        self._num_padding = self._place.padded_length - len(self._prompt_ids) if is_own else 0
+        self._tells_logprobs = (
+            self._needs_logprobs or response.output("output_log_probs") is not None
+        )
+        self._flags = [name for name in FLAGS if response.output(name) is not None]
+        self._is_last = _has_final_flag(response)
+        self._layout = response.layout
+
+    def _ids(self, response: ModelResponse, start: int, stop: int) -> list[int]:
+        """So many of this answer's row; a signed datatype's negative ones as without sign."""
+        if start >= stop:
+            return []
+        first = self._row_start
+        ids = response.integers("output_ids", first + start, first + stop)
+        return ids if max(ids) <= MASK_32 else [token_id & MASK_32 for token_id in ids]
+
+    def _sequence_length(self, response: ModelResponse) -> int:
+        at = self._length_index
+        return response.integers("sequence_length", at, at + 1)[0] - self._num_padding
+
+    def _own_index(self, shape: tuple[int, ...], name: str) -> int:
+        """Where this answer's item is in an output `[B, beams]` or, from some vendors, `[B]`."""
+        row, beam = self._place.row, self._place.beam
+        num_rows, num_beams = (*shape, 1, 1)[:2]
+        if row >= num_rows or beam >= num_beams:
+            raise broken_contract(f"{name} of shape {shape} has no row {row}, beam {beam}")
+        return row * num_beams + beam
 
     def _own(self, values: NDArray[Any], name: str) -> Any:
         """This answer's item of an output `[B, beams, ...]` or, from some vendors, `[B]`."""
-        if values.ndim < 2:
-            values = values.reshape(-1, 1)
-        try:
-            return values[self._index]
-        except IndexError:
-            row, beam = self._index
-            raise broken_contract(
-                f"{name} of shape {values.shape} has no row {row}, beam {beam}"
-            ) from None
+        index = self._own_index(values.shape, name)
+        return values.reshape(-1, *values.shape[2:])[index]
 
-    def _check_prompt(self, row: NDArray[Any]) -> None:
-        if _ids(row[: len(self._prompt_ids)]) != list(self._prompt_ids):
+    def _check_prompt(self, response: ModelResponse) -> None:
+        if self._ids(response, 0, len(self._prompt_ids)) != list(self._prompt_ids):
             raise broken_contract("output_ids does not begin with the prompt")
 
-    def _without_fill(self, generated: list[int], width: int, length: int) -> list[int]:
-        if self.end_id not in generated:
-            return generated
+    def _without_fill(self, generated: list[int], length: int) -> list[int]:
         first = generated.index(self.end_id)
         position = self._num_read + first
         self.has_end_token = (
-            self._is_end_real
-            and position < self._max_tokens
-            and self._is_end(position, width, length)
+            self._is_end_real and position < self._max_tokens and self._is_end(position, length)
         )
         return generated[:first]
 
-    def _is_end(self, position: int, width: int, length: int) -> bool:
+    def _is_end(self, position: int, length: int) -> bool:
         """Whether the end_id at that generated position is a token, not fill.
 
         In a row as wide as this request alone makes it, `sequence_length` counts no fill. In a
         wider one, batched with longer prompts, an end is what stays in place while the length
         grows.
         """
-        if width == self._place.width:
+        if self._width == self._place.width:
             return True
         has_stayed = position == self._fill_start and length > self._length
         self._fill_start = position
         return has_stayed
 
-    def _logprobs(self, response: Any, num_new: int) -> list[float]:
+    def _logprobs(self, response: ModelResponse, num_new: int) -> list[float]:
         """Those of the new tokens; what is behind them in the output is not initialised."""
         values = response.output("output_log_probs")
         if not num_new:
@@ -167,14 +189,11 @@ class CumulativeOutput:
             raise broken_contract(f"output_log_probs of shape {values.shape} lacks tokens")
         return [max(float(value), LEAST_LOGPROB) for value in own]
 
-    def _is_flagged(self, response: Any) -> bool:
-        parameters = response.parameters
-        if "triton_final_response" in parameters and parameters["triton_final_response"].bool_param:
-            return True
-        flag = response.output("finished")
-        if flag is None:
-            flag = response.output("is_finished")
-        return flag is not None and bool(self._own(flag, "finished"))
+    def _is_flagged(self, response: ModelResponse) -> bool:
+        if self._is_last or not self._flags:
+            return self._is_last
+        flags = [response.output(name) for name in self._flags]
+        return any(bool(self._own(flag, "finished")) for flag in flags if flag is not None)
 
     def _checked(self, ids: list[int]) -> list[int]:
         if ids and max(ids) >= self._vocabulary_size:
@@ -182,7 +201,7 @@ class CumulativeOutput:
         return ids
 
 
-def _ids(values: NDArray[Any]) -> list[int]:
-    """Token ids; a signed datatype's negative ones are as the unsigned one has them."""
-    ids: list[int] = values.tolist()
-    return ids if values.dtype.kind == "u" else [token_id & MASK_32 for token_id in ids]
+def _has_final_flag(response: ModelResponse) -> bool:
+    parameters = response.parameters
+    name = "triton_final_response"
+    return name in parameters and bool(parameters[name].bool_param)

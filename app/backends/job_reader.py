@@ -55,7 +55,8 @@ def run_job(
             if message is None:
                 yield Tokens()
                 continue
-            yield from readers[0].read(message)
-            if readers[0].is_over:
+            reader = readers[0]
+            yield from reader.read(message)
+            if reader.is_over:
                 return
     yield from readers[0].at_end()

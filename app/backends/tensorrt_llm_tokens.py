@@ -150,14 +150,15 @@ class TokenReader(RowsReader):
         self._job = job
         self._scoring = scoring
 
-    def read(self, message: Any) -> Iterable[Tokens]:
+    def read(self, message: Any) -> Sequence[Tokens]:
         """What a message adds; the model in Python ends with one that holds a flag alone."""
         if message.output("output_ids") is None:
-            return
+            return ()
         scores = self._prompt_scores(message)
-        for tokens in super().read(message):
+        added = super().read(message)
+        for tokens in added:
             tokens.prompt_logprobs = scores
-            yield tokens
+        return added
 
     def _prompt_scores(self, message: Any) -> Sequence[TokenLogprob]:
         """Only asked for where all comes in one message."""

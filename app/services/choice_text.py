@@ -29,6 +29,7 @@ class ChoiceText:
         self._min_tokens = request.sampling.min_tokens or 0
         num_top = request.sampling.logprobs
         self._ledger = None if num_top is None else LogprobLedger(tokenizer, num_top)
+        self._is_plain = self._stops is None and self._ledger is None
         self._index = item.index
         self._num_decoded = 0
         self._num_released = 0
@@ -37,6 +38,12 @@ class ChoiceText:
 
     def chunk(self, tokens: Tokens) -> Chunk | None:
         """What is certain now, None where that is nothing yet."""
+        if self._is_plain and tokens.finish_reason is None and tokens.text is None:
+            self.num_tokens += len(tokens.ids)
+            text = self._detokenizer.push(tokens.ids)
+            if tokens.ids and not text:
+                return None
+            return Chunk(text, self.num_tokens, self._index)
         is_over = tokens.finish_reason is not None
         text = self._push(tokens) if tokens.text is None else self._push_text(tokens)
         if is_over and not self._has_matched:
@@ -58,7 +65,7 @@ class ChoiceText:
         return self._stops is not None and self._stops.matched is not None
 
     def _push(self, tokens: Tokens) -> str:
-        if self._stops is None and self._ledger is None:
+        if self._is_plain:
             self.num_tokens += len(tokens.ids)
             return self._detokenizer.push(tokens.ids)
         text = ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from array import array
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app import offload
+from app.arrivals import Silence
 from app.chunks import MessageDelta
 from app.errors import InvalidRequest, ModelNotSupported, UnsupportedParameter
 from app.prompting.chat import encode_chat
@@ -78,18 +78,18 @@ class Conversation:
             MessageText(self._model.spec, self._request, self._end, self._opening)
             for _ in self._continuations
         ]
-        last = time.monotonic()
+        silence = Silence(context.arrivals, patience)
         with closing(chunks):
             for chunk in chunks:
                 text = texts[chunk.index]
-                for delta in text.deltas(chunk):
-                    last = time.monotonic()
-                    yield delta
+                deltas = text.deltas(chunk)
+                yield from deltas
                 if text.is_over and all(text.is_over for text in texts):
                     return
-                # What is hidden or held back is silence to whoever waits for it.
-                if context.arrivals.must_be_told or time.monotonic() - last >= patience:
-                    last = time.monotonic()
+                if deltas:
+                    silence.end()
+                elif silence.must_be_told():
+                    # What is hidden or held back is silence to whoever waits for it.
                     yield MessageDelta(chunk.num_tokens, chunk.index)
 
 

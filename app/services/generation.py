@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
-from app.arrivals import Arrivals
+from app.arrivals import Arrivals, Silence
 from app.backends.generation import Capabilities, Continuation, GenerationJob
 from app.chunks import Chunk
 from app.errors import ClientDisconnected, ContextLengthExceeded, InvalidRequest
@@ -148,17 +147,16 @@ def _chunks(
         unless_sent.pop_all()
     with closing(model.backend.generate(job)) as backend, _logged(texts, job):
         num_open = len(texts)
-        last = time.monotonic()
+        silence = Silence(context.arrivals, patience)
         for tokens in backend:
             text = texts[tokens.row]
             chunk = None if text.finish_reason is not None else text.chunk(tokens)
             if chunk is None:
                 # Tokens whose text is held back or dropped are silence to whoever waits for it.
-                is_told = context.arrivals.must_be_told
-                if not is_told and time.monotonic() - last < patience:
+                if not silence.must_be_told():
                     continue
                 chunk = next(text for text in texts if text.finish_reason is None).silence()
-            last = time.monotonic()
+            silence.end()
             yield chunk
             num_open -= chunk.finish_reason is not None
             if not num_open:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from app.chunks import Chunk, MessageDelta, ToolCallDelta
@@ -55,8 +55,8 @@ class MessageText:
         self._is_plain = self._reasoning is None and self._tools is None
         self.is_over = False
 
-    def deltas(self, chunk: Chunk) -> Iterable[MessageDelta]:
-        """What the message gains by a chunk, the reason of its end last; read all of it."""
+    def deltas(self, chunk: Chunk) -> Sequence[MessageDelta]:
+        """What the message gains by a chunk, the reason of its end last."""
         if self.is_over:
             return ()
         if self._is_plain:
@@ -64,7 +64,7 @@ class MessageText:
             return _plain(chunk)
         if chunk.is_silence:
             return (MessageDelta(chunk.num_tokens, chunk.index),)
-        return self._deltas(chunk)
+        return list(self._deltas(chunk))
 
     def _deltas(self, chunk: Chunk) -> Iterator[MessageDelta]:
         logprobs = chunk.logprobs

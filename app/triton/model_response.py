@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,6 +19,9 @@ from app.triton.tensors import DTYPES, Array, elements
 _INFER_RESPONSE = 2 << 3 | 2
 _RAW_OUTPUT = 6 << 3 | 2
 
+# By their size in bytes, in Triton's byte order.
+UNSIGNED = {1: "<B", 2: "<H", 4: "<I", 8: "<Q"}
+
 
 class ModelResponse(Protocol):
     """What the model says, by the names of its outputs."""
@@ -25,6 +29,17 @@ class ModelResponse(Protocol):
     @property
     def parameters(self) -> Mapping[str, Any]:
         """Triton's own, as `InferParameter` messages."""
+
+    @property
+    def layout(self) -> object:
+        """The same for answers that differ in nothing but the contents of their outputs."""
+
+    def integers(self, name: str, start: int, stop: int) -> list[int]:
+        """Elements of an output of integers that is there, counted flat, as if without sign.
+
+        Raises:
+            BackendError: its bytes do not fit its shape and datatype.
+        """
 
     def output(self, name: str) -> Array | None:
         """The output of that name as a read-only view, None when it is absent.
@@ -41,7 +56,12 @@ class ParsedResponse:
 
     def __init__(self, message: Any) -> None:
         self.parameters: Mapping[str, Any] = message.parameters
+        self.layout: object = message
         self._message = message
+
+    def integers(self, name: str, start: int, stop: int) -> list[int]:
+        """As told above."""
+        return _integers(self.output(name), start, stop)
 
     def output(self, name: str) -> Array | None:
         """As told above."""
@@ -57,6 +77,8 @@ class ReadOnce:
 
     def __init__(self, response: ModelResponse) -> None:
         self.parameters = response.parameters
+        self.layout = response.layout
+        self.integers = response.integers
         self._response = response
         self._found: dict[str, Array | None] = {}
 
@@ -69,13 +91,17 @@ class ReadOnce:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where an output is in a message. It has a `dtype` if numpy can look at it right there."""
+    """Where an output is in a message. It has a `dtype` if numpy can look at it right there.
+
+    `unsigned` reads one of its integers, if it has any.
+    """
 
     start: int
     stop: int
     datatype: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any] | None
+    unsigned: struct.Struct | None
 
 
 class Layout:
@@ -92,7 +118,7 @@ class Layout:
         edges = [0, *(edge for span in spans for edge in span), len(raw)]
         self._parts = [slice(*part) for part in zip(edges[::2], edges[1::2], strict=True)]
         self._fixed = [raw[part] for part in self._parts]
-        self._places = {
+        self.places = {
             tensor.name: _place(tensor, start, stop)
             for tensor, (start, stop) in zip(message.outputs, spans, strict=False)
         }
@@ -101,24 +127,36 @@ class Layout:
         """Whether a message is laid out like this."""
         return len(raw) == self._length and [raw[part] for part in self._parts] == self._fixed
 
-    def place(self, name: str) -> _Place | None:
-        """Where that output is, if there is one."""
-        return self._places.get(name)
-
 
 class LaidOutResponse:
     """From bytes whose layout is known."""
 
-    __slots__ = ("_layout", "_raw", "parameters")
+    __slots__ = ("_raw", "layout")
 
     def __init__(self, raw: bytes, layout: Layout) -> None:
-        self.parameters = layout.parameters
         self._raw = raw
-        self._layout = layout
+        self.layout = layout
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """As told above."""
+        return self.layout.parameters
+
+    def integers(self, name: str, start: int, stop: int) -> list[int]:
+        """As told above."""
+        place = self.layout.places[name]
+        form = place.unsigned
+        if form is None:
+            return _integers(self.output(name), start, stop)
+        if stop == start + 1:
+            found: tuple[int] = form.unpack_from(self._raw, place.start + start * form.size)
+            return list(found)
+        span = self._raw[place.start + start * form.size : place.start + stop * form.size]
+        return [number for (number,) in form.iter_unpack(span)]
 
     def output(self, name: str) -> Array | None:
         """As told above."""
-        place = self._layout.place(name)
+        place = self.layout.places.get(name)
         if place is None:
             return None
         if place.dtype is None:
@@ -165,7 +203,19 @@ def _place(tensor: Any, start: int, stop: int) -> _Place:
     dtype = DTYPES.get(tensor.datatype)
     found = None if dtype is None else np.dtype(dtype)
     is_whole = found is not None and found.itemsize * math.prod(shape) == stop - start
-    return _Place(start, stop, tensor.datatype, shape, found if is_whole else None)
+    if found is None or not is_whole:
+        return _Place(start, stop, tensor.datatype, shape, None, None)
+    is_integer = found.kind in "iu"
+    unsigned = struct.Struct(UNSIGNED[found.itemsize]) if is_integer else None
+    return _Place(start, stop, tensor.datatype, shape, found, unsigned)
+
+
+def _integers(values: Array | None, start: int, stop: int) -> list[int]:
+    if values is None or values.dtype.kind not in "iu":
+        raise broken_contract("an output of integers is missing or has others")
+    part = values.reshape(-1)[start:stop]
+    found: list[int] = part.view(f"u{part.itemsize}").tolist()
+    return found
 
 
 def _array(name: str, raw: bytes, datatype: str, shape: tuple[int, ...]) -> Array:

@@ -65,7 +65,10 @@ class ModelStream:
         # What was taken and is still to be read.
         self._ahead: bytes | None = None
         self._is_interrupted = False
-        self._started = self._last = time.monotonic()
+        self._last = time.monotonic()
+        self._end = self._last + timeouts.total
+        # When the next answer must have come.
+        self._limit = min(self._last + timeouts.first_token, self._end)
         self._has_answered = False
         self.has_failed = False
         self.when_ended = call.when_ended
@@ -83,18 +86,17 @@ class ModelStream:
             ClientDisconnected: `interrupt` was called.
             ApiError: what Triton's message or status means.
         """
-        limit = self._deadline()
         raw, self._ahead = self._ahead, None
         if raw is None:
             try:
-                raw = self._call.take(min(time.monotonic() + patience, limit))
+                raw = self._call.take(min(time.monotonic() + patience, self._limit))
             except CallEnded as ended:
                 raise self._meaning(ended) from None
         if self._is_interrupted:
             raise ClientDisconnected("the client went away")
         if raw is not None:
             return self._read(raw)
-        if time.monotonic() >= limit:
+        if time.monotonic() >= self._limit:
             self._call.suspect()
             raise timed_out(self._missed_deadline())
         return None
@@ -114,6 +116,7 @@ class ModelStream:
 
     def _read(self, raw: bytes) -> ModelResponse:
         self._last = time.monotonic()
+        self._limit = min(self._last + self._timeouts.between_tokens, self._end)
         self._has_answered = True
         if self._is_cumulative:
             raw = self._latest(raw)
@@ -137,12 +140,8 @@ class ModelStream:
             return ClientDisconnected("the client went away")
         return status_error(ended) or EndOfStream()
 
-    def _deadline(self) -> float:
-        idle = self._timeouts.between_tokens if self._has_answered else self._timeouts.first_token
-        return min(self._last + idle, self._started + self._timeouts.total)
-
     def _missed_deadline(self) -> str:
-        if time.monotonic() >= self._started + self._timeouts.total:
+        if self._limit == self._end:
             return f"not complete after {self._timeouts.total} s"
         if self._has_answered:
             return f"no further token for {self._timeouts.between_tokens} s"

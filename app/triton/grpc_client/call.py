@@ -5,6 +5,7 @@ https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 
 from __future__ import annotations
 
+import logging
 import math
 import struct
 import threading
@@ -20,6 +21,8 @@ from hpack import Encoder
 from app.triton.grpc_client.http2 import CREDIT_BYTES, Fields, Stream
 from app.triton.grpc_client.status import Status, status_of, status_of_reset
 from app.version import VERSION
+
+log = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 64 * 2**20
 
@@ -190,7 +193,10 @@ class Call(Stream):
             self._has_settled = True
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except Exception:  # whoever settles looks after other calls as well
+                log.exception("telling of the end of a call failed")
 
     def on_fields(self, fields: Fields, *, is_last: bool) -> None:
         """Header or trailer fields."""

@@ -65,6 +65,8 @@ class Channel:
         except CallEnded as ended:
             if ended.status.code == "OK":
                 raise CallEnded(Status("INTERNAL", "the server gave no answer")) from None
+            if ended.status.code == "DEADLINE_EXCEEDED":
+                call.suspect()
             raise
         if answer is None:
             call.suspect()

@@ -79,9 +79,7 @@ class Connection:
             if not self.has_room:
                 return None
             self._protocol.open(call, header_block, body)
-            is_watched, self._is_watched = self._is_watched, True
-        if not is_watched:
-            threading.Thread(target=self._watch, name="triton-deadlines", daemon=True).start()
+        self._be_watched()
         self._flush()
         return call
 
@@ -112,6 +110,7 @@ class Connection:
             self._pinged_at = now
             self._ping_ends_at = now + PING_TIMEOUT
             self._protocol.ping()
+        self._be_watched()
         self._flush()
 
     def close(self) -> None:
@@ -155,13 +154,19 @@ class Connection:
         if self._protocol.is_leaving and not self._protocol.streams:
             self.close()
 
-    def _watch(self) -> None:
-        while self._is_watched:
-            time.sleep(TICK)
-            self._look(time.monotonic())
+    def _be_watched(self) -> None:
+        with self._lock:
+            is_watched, self._is_watched = self._is_watched, True
+        if not is_watched:
+            threading.Thread(target=self._watch, name="triton-deadlines", daemon=True).start()
 
-    def _look(self, now: float) -> None:
-        """End what has taken too long, and a connection that is dead.
+    def _watch(self) -> None:
+        time.sleep(TICK)
+        while self._look(time.monotonic()):
+            time.sleep(TICK)
+
+    def _look(self, now: float) -> bool:
+        """End what has taken too long, and a connection that is dead. Returns whether to go on.
 
         It never sends, for that may wait. The peer knows a call's deadline by itself.
         """
@@ -174,13 +179,14 @@ class Connection:
                     call.finish(Status("DEADLINE_EXCEEDED", "the call's time is over"))
             if self._received_at > self._pinged_at:
                 self._ping_ends_at = math.inf
-            is_needed = bool(calls) or self._is_sending
-            self._is_watched = is_needed and self._closing is None
+            is_needed = bool(calls) or self._is_sending or self._ping_ends_at < math.inf
+            is_watched = self._is_watched = is_needed and self._closing is None
         self._settle()
         if now > self._ping_ends_at:
             self._close(Status("UNAVAILABLE", f"no sign of life within {PING_TIMEOUT} s"))
         elif now > self._sending_since + WRITE_TIMEOUT:
             self._close(Status("UNAVAILABLE", f"nothing was read for {WRITE_TIMEOUT} s"))
+        return is_watched
 
     def _calls(self) -> list[Call]:
         return [stream for stream in self._protocol.streams.values() if isinstance(stream, Call)]
