@@ -14,42 +14,39 @@ class Arrivals:
     """
 
     def __init__(self) -> None:
-        self._has_waiting: Callable[[], bool] | None = None
+        self.has_more: Callable[[], bool] = _knows_of_nothing
         self.is_gathering = False
 
-    def follow(self, has_waiting: Callable[[], bool] | None) -> None:
-        """Ask this from now on; None knows of nothing."""
-        self._has_waiting = has_waiting
+    def follow(self, has_more: Callable[[], bool] | None) -> None:
+        """From now on this tells whether the next piece comes without waiting."""
+        self.has_more = has_more or _knows_of_nothing
 
-    @property
-    def has_more(self) -> bool:
-        """Whether the next piece comes without waiting, as far as is known."""
-        return self._has_waiting is not None and self._has_waiting()
-
-    @property
     def must_be_told(self) -> bool:
         """Whether somebody gathers while there is nothing more."""
-        return self.is_gathering and not self.has_more
+        return self.is_gathering and not self.has_more()
+
+
+def _knows_of_nothing() -> bool:
+    return False
 
 
 class Silence:
-    """How long pieces that come have brought nothing to whoever waits."""
+    """How long pieces that come have brought nothing to whoever waits.
+
+    `begun` is when that began, 0 once something was told.
+    """
 
     def __init__(self, arrivals: Arrivals, patience: float) -> None:
         """A sign of life is due after `patience` seconds."""
         self._arrivals = arrivals
         self._patience = patience
-        self._since = 0.0
-
-    def end(self) -> None:
-        """Something was told."""
-        self._since = 0.0
+        self.begun = 0.0
 
     def must_be_told(self) -> bool:
         """Whether to give a sign of life, where a piece has brought nothing else."""
         now = time.monotonic()
-        self._since = self._since or now
-        if now - self._since < self._patience and not self._arrivals.must_be_told:
+        self.begun = self.begun or now
+        if now - self.begun < self._patience and not self._arrivals.must_be_told():
             return False
-        self._since = 0.0
+        self.begun = 0.0
         return True

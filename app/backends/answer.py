@@ -106,13 +106,11 @@ class Answer:
         return self._finish(ids, "stop", token_id)
 
     def _verdict(self, ids: list[int]) -> Tokens:
-        if self._output.has_end_token:
-            return self._finish(ids, "stop")
-        if self._output.is_full:
-            return self._finish(ids, "length")
-        if self._output.is_finished:
-            return self._finish(ids, "stop")
-        return self._made(ids)
+        output = self._output
+        if not (output.has_end_token or output.is_full or output.is_finished):
+            return self._made(ids) if self._logprobs else Tokens(ids, row=self._row)
+        is_cut = output.is_full and not output.has_end_token
+        return self._finish(ids, "length" if is_cut else "stop")
 
     def _finish(self, ids: list[int], reason: str, stop_reason: int | None = None) -> Tokens:
         self.is_over = True

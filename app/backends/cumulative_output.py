@@ -63,9 +63,10 @@ class CumulativeOutput:
         # Of the messages that are being read, by `_examine`.
         self._layout: object = None
         self._width = self._row_start = self._length_index = self._num_padding = 0
-        self._tells_logprobs = self._is_last = False
+        self._tells_logprobs = self._is_last = self._is_wide = False
         self._flags: Sequence[str] = ()
         self.has_end_token = False
+        self.is_full = place.max_tokens <= 0
         self.is_finished = False
         self.logprobs: list[float] = []
 
@@ -78,7 +79,8 @@ class CumulativeOutput:
         if response.layout is not self._layout:
             self._examine(response)
         start = len(self._prompt_ids)
-        length = self._sequence_length(response)
+        at = self._length_index
+        length = response.integers("sequence_length", at, at + 1)[0] - self._num_padding
         if not start <= length <= self._width:
             raise broken_contract(
                 f"sequence_length {length} for {start} prompt tokens in a row of {self._width} ids"
@@ -93,13 +95,11 @@ class CumulativeOutput:
             self.logprobs = self._logprobs(response, len(new))
         self._num_read += len(new)
         self._length = length
-        self.is_finished = self._is_flagged(response)
-        return self._checked(new)
-
-    @property
-    def is_full(self) -> bool:
-        """True when as many tokens have come as were asked for."""
-        return self._num_read >= self._max_tokens
+        self.is_full = self._num_read >= self._max_tokens
+        self.is_finished = self._is_last or bool(self._flags and self._is_flagged(response))
+        if new and max(new) >= self._vocabulary_size:
+            raise broken_contract(f"token id {max(new)} is not in the vocabulary")
+        return new
 
     def _examine(self, response: ModelResponse) -> None:
         """Find this answer's row, its length and its flags in messages of this layout."""
@@ -110,6 +110,7 @@ class CumulativeOutput:
             )
         if length is None or length.dtype.kind not in "iu":
             raise broken_contract("sequence_length is missing or no integer")
+        self._is_wide = ids.itemsize > 4
         self._width = ids.shape[2]
         self._row_start = self._own_index(ids.shape[:2], "output_ids") * self._width
         self._length_index = self._own_index(length.shape, "sequence_length")
@@ -129,11 +130,7 @@ class CumulativeOutput:
             return []
         first = self._row_start
         ids = response.integers("output_ids", first + start, first + stop)
-        return ids if max(ids) <= MASK_32 else [token_id & MASK_32 for token_id in ids]
-
-    def _sequence_length(self, response: ModelResponse) -> int:
-        at = self._length_index
-        return response.integers("sequence_length", at, at + 1)[0] - self._num_padding
+        return [token_id & MASK_32 for token_id in ids] if self._is_wide else ids
 
     def _own_index(self, shape: tuple[int, ...], name: str) -> int:
         """Where this answer's item is in an output `[B, beams]` or, from some vendors, `[B]`."""
@@ -190,15 +187,8 @@ class CumulativeOutput:
         return [max(float(value), LEAST_LOGPROB) for value in own]
 
     def _is_flagged(self, response: ModelResponse) -> bool:
-        if self._is_last or not self._flags:
-            return self._is_last
         flags = [response.output(name) for name in self._flags]
         return any(bool(self._own(flag, "finished")) for flag in flags if flag is not None)
-
-    def _checked(self, ids: list[int]) -> list[int]:
-        if ids and max(ids) >= self._vocabulary_size:
-            raise broken_contract(f"token id {max(ids)} is not in the vocabulary")
-        return ids
 
 
 def _has_final_flag(response: ModelResponse) -> bool:

@@ -96,7 +96,8 @@ class StreamedModel:
             arrivals.follow(stream.has_waiting)
             while True:
                 yield message
-                message = None if arrivals.must_be_told else self._next(stream, job)
+                is_awaited = arrivals.is_gathering and arrivals.must_be_told()
+                message = None if is_awaited else self._next(stream, job)
         except EndOfStream:
             return
         finally:

@@ -87,7 +87,7 @@ class Conversation:
                 if text.is_over and all(text.is_over for text in texts):
                     return
                 if deltas:
-                    silence.end()
+                    silence.begun = 0.0
                 elif silence.must_be_told():
                     # What is hidden or held back is silence to whoever waits for it.
                     yield MessageDelta(chunk.num_tokens, chunk.index)

@@ -156,7 +156,7 @@ def _chunks(
                 if not silence.must_be_told():
                     continue
                 chunk = next(text for text in texts if text.finish_reason is None).silence()
-            silence.end()
+            silence.begun = 0.0
             yield chunk
             num_open -= chunk.finish_reason is not None
             if not num_open:

@@ -60,11 +60,23 @@ class MessageText:
         if self.is_over:
             return ()
         if self._is_plain:
-            self.is_over = chunk.finish_reason is not None
-            return _plain(chunk)
+            gained = MessageDelta(
+                chunk.num_tokens, chunk.index, content=chunk.text, logprobs=chunk.logprobs
+            )
+            return (gained,) if chunk.finish_reason is None else self._ended(gained, chunk)
         if chunk.is_silence:
             return (MessageDelta(chunk.num_tokens, chunk.index),)
         return list(self._deltas(chunk))
+
+    def _ended(self, gained: MessageDelta, chunk: Chunk) -> Sequence[MessageDelta]:
+        self.is_over = True
+        end = MessageDelta(
+            chunk.num_tokens,
+            chunk.index,
+            finish_reason=chunk.finish_reason,
+            stop_reason=chunk.stop_reason,
+        )
+        return (end,) if gained.is_silence else (gained, end)
 
     def _deltas(self, chunk: Chunk) -> Iterator[MessageDelta]:
         logprobs = chunk.logprobs
@@ -141,17 +153,3 @@ class MessageText:
         prefix, size = self._id_form
         call_id = None if piece.name is None else prefix + secrets.token_hex(size)[:size]
         return ToolCallDelta(piece.index, call_id, piece.name, piece.arguments)
-
-
-def _plain(chunk: Chunk) -> Sequence[MessageDelta]:
-    """All text is content."""
-    end = chunk.finish_reason
-    gained = MessageDelta(
-        chunk.num_tokens, chunk.index, content=chunk.text, logprobs=chunk.logprobs
-    )
-    if end is None:
-        return (gained,)
-    last = MessageDelta(
-        chunk.num_tokens, chunk.index, finish_reason=end, stop_reason=chunk.stop_reason
-    )
-    return (last,) if gained.is_silence else (gained, last)

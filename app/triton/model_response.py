@@ -6,6 +6,7 @@ import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,10 @@ from app.triton.tensors import DTYPES, Array, elements
 # https://github.com/triton-inference-server/common/blob/main/protobuf/grpc_service.proto
 _INFER_RESPONSE = 2 << 3 | 2
 _RAW_OUTPUT = 6 << 3 | 2
+# https://protobuf.dev/programming-guides/encoding/#structure
+_VARINT = 0
+_LENGTH_DELIMITED = 2
+_FIXED_SIZES = {1: 8, 5: 4}
 
 # By their size in bytes, in Triton's byte order.
 UNSIGNED = {1: "<B", 2: "<H", 4: "<I", 8: "<Q"}
@@ -116,8 +121,9 @@ class Layout:
         self._length = len(raw)
         spans = _raw_outputs(raw)
         edges = [0, *(edge for span in spans for edge in span), len(raw)]
-        self._parts = [slice(*part) for part in zip(edges[::2], edges[1::2], strict=True)]
-        self._fixed = [raw[part] for part in self._parts]
+        parts = [slice(*part) for part in zip(edges[::2], edges[1::2], strict=True)]
+        self._fixed_parts = itemgetter(*parts)
+        self._fixed = self._fixed_parts(raw)
         self.places = {
             tensor.name: _place(tensor, start, stop)
             for tensor, (start, stop) in zip(message.outputs, spans, strict=False)
@@ -125,7 +131,7 @@ class Layout:
 
     def fits(self, raw: bytes) -> bool:
         """Whether a message is laid out like this."""
-        return len(raw) == self._length and [raw[part] for part in self._parts] == self._fixed
+        return len(raw) == self._length and self._fixed_parts(raw) == self._fixed
 
 
 class LaidOutResponse:
@@ -144,14 +150,15 @@ class LaidOutResponse:
 
     def integers(self, name: str, start: int, stop: int) -> list[int]:
         """As told above."""
-        place = self.layout.places[name]
-        form = place.unsigned
-        if form is None:
+        place = self.layout.places.get(name)
+        if place is None or place.unsigned is None:
             return _integers(self.output(name), start, stop)
-        if stop == start + 1:
-            found: tuple[int] = form.unpack_from(self._raw, place.start + start * form.size)
+        form = place.unsigned
+        first = place.start + start * form.size
+        if stop == start + 1 and first < place.stop:
+            found: tuple[int] = form.unpack_from(self._raw, first)
             return list(found)
-        span = self._raw[place.start + start * form.size : place.start + stop * form.size]
+        span = self._raw[first : min(place.start + stop * form.size, place.stop)]
         return [number for (number,) in form.iter_unpack(span)]
 
     def output(self, name: str) -> Array | None:
@@ -238,13 +245,19 @@ def _raw_outputs(raw: bytes) -> list[tuple[int, int]]:
 
 
 def _fields(raw: bytes, start: int, end: int) -> list[tuple[int, int, int]]:
-    """The length-delimited fields there, as (tag, start, stop); the messages have no others."""
+    """The length-delimited fields there, as (tag, start, stop); no others are known yet."""
     found = []
     while start < end:
         tag, start = _varint(raw, start)
-        length, start = _varint(raw, start)
-        found.append((tag, start, start + length))
-        start += length
+        kind = tag & 7
+        if kind == _LENGTH_DELIMITED:
+            length, start = _varint(raw, start)
+            found.append((tag, start, start + length))
+            start += length
+        elif kind == _VARINT:
+            _, start = _varint(raw, start)
+        else:
+            start += _FIXED_SIZES.get(kind, 0)
     return found
 
 

@@ -118,7 +118,7 @@ class ModelStream:
         self._last = time.monotonic()
         self._limit = min(self._last + self._timeouts.between_tokens, self._end)
         self._has_answered = True
-        if self._is_cumulative:
+        if self._is_cumulative and self._call.num_waiting():
             raw = self._latest(raw)
         error, response = self._reader.read(raw)
         if error:

@@ -109,7 +109,7 @@ def _writes(
         for event in events:
             if event is not None or not gathered:
                 gathered += form.frame(event)
-            arrivals.is_gathering = len(gathered) < MAX_WRITE_BYTES and arrivals.has_more
+            arrivals.is_gathering = len(gathered) < MAX_WRITE_BYTES and arrivals.has_more()
             if not arrivals.is_gathering:
                 yield gathered
                 gathered = b""

@@ -120,7 +120,11 @@ class Channel:
             sock = _open_socket(self._host, self._port, until)
         except (OSError, ValueError) as error:  # ValueError: no such name can exist
             raise CallEnded(Status("UNAVAILABLE", f"failed to connect: {error}")) from None
-        connection = Connection(sock, layer)
+        try:
+            connection = Connection(sock, layer)
+        except RuntimeError as error:
+            sock.close()
+            raise CallEnded(Status("UNAVAILABLE", f"failed to connect: {error}")) from None
         failure = connection.wait_until_greeted(max(until - time.monotonic(), 0.0))
         if failure is not None:
             raise CallEnded(

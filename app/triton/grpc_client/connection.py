@@ -20,6 +20,8 @@ from app.triton.grpc_client.tls import Layer
 log = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 256 * 1024
+# A blocking socket takes all that it is given before it says so.
+SEND_BYTES = 256 * 1024
 # How often deadlines are looked at while there are calls, in seconds.
 TICK = 0.05
 WRITE_TIMEOUT = 10.0
@@ -157,8 +159,12 @@ class Connection:
     def _be_watched(self) -> None:
         with self._lock:
             is_watched, self._is_watched = self._is_watched, True
-        if not is_watched:
+        if is_watched:
+            return
+        try:
             threading.Thread(target=self._watch, name="triton-deadlines", daemon=True).start()
+        except RuntimeError as error:  # nobody would ever end the calls
+            self._close(Status("UNAVAILABLE", f"connection lost: {error}"))
 
     def _watch(self) -> None:
         time.sleep(TICK)
@@ -223,7 +229,7 @@ class Connection:
         try:
             while data:
                 self._sending_since = time.monotonic()
-                data = data[self._socket.send(data) :]
+                data = data[self._socket.send(data[:SEND_BYTES]) :]
         finally:
             self._sending_since = math.inf
 

@@ -82,7 +82,6 @@ class ClientProtocol:
         self.has_greeted = False
         self.is_leaving = False
         self.max_streams = LAST_STREAM_ID
-        self.num_pings_answered = 0
         self._splitter = FrameSplitter(MAX_FRAME_SIZE)
         self._decoder = Decoder(MAX_HEADER_BYTES)
         self._next_id = 1
@@ -117,9 +116,8 @@ class ClientProtocol:
         stream.send_window = self._initial_send_window
         stream.unsent = memoryview(body)
         self.streams[stream.stream_id] = stream
-        self.outgoing += frames.frame(
-            frames.HEADERS, frames.END_HEADERS, stream.stream_id, header_block
-        )
+        kind, flags = frames.HEADERS, frames.END_HEADERS
+        self.outgoing += frames.frame(kind, flags, stream.stream_id, header_block)
         self._send_body(stream)
 
     def reset(self, stream: Stream, code: int) -> None:
@@ -135,7 +133,7 @@ class ClientProtocol:
             self.outgoing += frames.window_frame(stream.stream_id, taken)
 
     def ping(self) -> None:
-        """Ask whether the peer is there; `num_pings_answered` counts the answers."""
+        """Ask whether the peer is there; whatever it sends then says so."""
         self.outgoing += frames.frame(frames.PING, 0, 0, bytes(8))
 
     def receive(self, data: bytes) -> None:
@@ -198,16 +196,16 @@ class ClientProtocol:
         (stream_id, first_flags, block), self._block = self._block, None
         try:
             # Decoded even where nobody waits: the next block builds on it.
-            decoded = [
-                (_text(name), _text(value)) for name, value in self._decoder.decode(block, raw=True)
-            ]
+            fields = self._decoder.decode(block, raw=True)
         except HPACKError as error:
             raise ProtocolError(f"header fields: {error}", frames.COMPRESSION_ERROR) from None
         stream = self.streams.get(stream_id)
         if stream is None:
             return
         is_last = bool(first_flags & frames.END_STREAM)
-        stream.on_fields(decoded, is_last=is_last)
+        # They may be any bytes, and those that are no text must not end every stream.
+        pairs = [(str(key, errors="replace"), str(word, errors="replace")) for key, word in fields]
+        stream.on_fields(pairs, is_last=is_last)
         if is_last:
             self._end(stream)
 
@@ -247,9 +245,7 @@ class ClientProtocol:
     def _on_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
         if len(payload) != 8:
             raise ProtocolError("PING of a wrong size", frames.FRAME_SIZE_ERROR)
-        if flags & frames.ACK:
-            self.num_pings_answered += 1
-        else:
+        if not flags & frames.ACK:
             self.outgoing += frames.frame(frames.PING, frames.ACK, 0, payload)
 
     def _on_goaway(self, flags: int, stream_id: int, payload: bytes) -> None:
@@ -299,8 +295,3 @@ class ClientProtocol:
     def _check_window(window: int) -> None:
         if window > frames.MAX_WINDOW:
             raise ProtocolError("a window too large", frames.FLOW_CONTROL_ERROR)
-
-
-def _text(field: bytes) -> str:
-    """Values may be any bytes, and one that is no text must not end every stream."""
-    return field.decode("utf-8", "replace")
