@@ -37,7 +37,7 @@ class PlainLayer:
 
 
 class TlsLayer:
-    """TLS with HTTP/2 chosen by ALPN, by the system's or `SSL_CERT_FILE`'s authorities.
+    """TLS that offers HTTP/2 by ALPN and trusts the system's or `SSL_CERT_FILE`'s authorities.
 
     It never touches the socket: sending and receiving at once on one is safe only this way.
     """

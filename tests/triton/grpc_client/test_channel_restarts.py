@@ -1,0 +1,124 @@
+"""Servers that go away, come back, and that are not there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+
+from app.triton.grpc_client.call import CallEnded
+from app.triton.grpc_client.channel import Channel
+from app.triton.grpc_client.status import Status
+from demo.ports import free_ports
+from tests.live.waiting import wait_until
+from tests.triton.grpc_client.grpcio_server import ECHO, STREAM, WAIT, GrpcioServer, plan
+from tests.triton.grpc_client.peers import Peer
+from tests.triton.grpc_client.taking import end_of, next_of, start, to_the_end
+
+
+@pytest.fixture
+def server() -> Iterator[GrpcioServer]:
+    server = GrpcioServer(f"127.0.0.1:{free_ports(1)[0]}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def channel(server: GrpcioServer) -> Iterator[Channel]:
+    channel = Channel(server.address, is_secure=False)
+    yield channel
+    channel.close()
+
+
+def works(channel: Channel) -> bool:
+    with suppress(CallEnded):
+        return channel.ask(ECHO, b"x", 1) == b"x"
+    return False
+
+
+def test_a_stop_with_grace_lets_streams_end(channel: Channel, server: GrpcioServer) -> None:
+    call = start(channel, STREAM, plan(count=20, seconds=0.05))
+    next_of(call)
+    stopped = server.stop(grace=10)
+    took, status = to_the_end(call)
+    assert (len(took), status) == (19, Status("OK"))
+    assert stopped.wait(3), "the connection that nobody needs is closed"
+    assert not works(channel)
+
+
+def test_a_stop_without_grace_ends_them(channel: Channel, server: GrpcioServer) -> None:
+    calls = [start(channel, WAIT) for _ in range(8)]
+    for call in calls:
+        next_of(call)
+    begun = time.monotonic()
+    server.stop(grace=0)
+    assert {end_of(call).code for call in calls} <= {"UNAVAILABLE", "CANCELLED"}
+    assert time.monotonic() - begun < 2
+
+
+def test_a_server_that_comes_back_is_found_soon(channel: Channel, server: GrpcioServer) -> None:
+    assert works(channel)
+    server.stop().wait()
+    down_until = time.monotonic() + 2
+    while time.monotonic() < down_until:
+        assert not works(channel)
+        time.sleep(0.05)
+    server.start()
+    wait_until(lambda: works(channel), "the reconnection", 2)
+
+
+def test_a_connection_that_was_closed_while_idle_is_opened_again(
+    channel: Channel, server: GrpcioServer
+) -> None:
+    assert works(channel)
+    server.stop().wait()
+    server.start()
+    time.sleep(0.2)
+    assert channel.ask(ECHO, b"x", 5) == b"x"
+
+
+def test_a_server_that_is_down_is_not_hammered() -> None:
+    with Peer(lambda sock: sock.close()) as peer:
+        channel = Channel(peer.address, is_secure=False)
+        until, num_calls = time.monotonic() + 2, 0
+        while time.monotonic() < until:
+            with pytest.raises(CallEnded) as caught:
+                channel.ask(ECHO, b"x", 1)
+            assert caught.value.status.code == "UNAVAILABLE"
+            num_calls += 1
+            time.sleep(0.01)
+        assert num_calls > 50, "each call fails at once"
+        # After 0.1, 0.2, 0.4, 0.8 s.
+        assert 3 <= peer.num_accepted <= 6
+
+
+def test_those_who_wait_for_the_same_connection_fail_together() -> None:
+    with Peer(lambda sock: sock.recv(1) and time.sleep(5)) as peer:
+        channel = Channel(peer.address, is_secure=False)
+
+        def ask(_: int) -> str:
+            with pytest.raises(CallEnded) as caught:
+                channel.ask(ECHO, b"x", 0.5)
+            return caught.value.status.code
+
+        begun = time.monotonic()
+        with ThreadPoolExecutor(20) as pool:
+            assert set(pool.map(ask, range(20))) == {"UNAVAILABLE"}
+        assert time.monotonic() - begun < 2
+        assert peer.num_accepted <= 2
+
+
+def test_who_has_less_time_does_not_wait_for_who_has_more() -> None:
+    with Peer(lambda sock: sock.recv(1) and time.sleep(5)) as peer, ThreadPoolExecutor(1) as pool:
+        channel = Channel(peer.address, is_secure=False)
+        patient = pool.submit(lambda: channel.start(ECHO, b"x", 4, 4))
+        wait_until(lambda: peer.num_accepted == 1, "the first connection")
+        begun = time.monotonic()
+        with pytest.raises(CallEnded) as caught:
+            channel.ask(ECHO, b"x", 0.3)
+        assert caught.value.status.code == "UNAVAILABLE"
+        assert time.monotonic() - begun < 1.5
+        assert isinstance(patient.exception(), CallEnded)
