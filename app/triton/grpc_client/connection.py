@@ -23,7 +23,7 @@ RECEIVE_BYTES = 256 * 1024
 # A blocking socket takes all that it is given before it says so.
 SEND_BYTES = 256 * 1024
 # How often deadlines are looked at while there are calls, in seconds.
-TICK = 0.05
+TICK = 0.1
 WRITE_TIMEOUT = 10.0
 PING_TIMEOUT = 5.0
 # Whoever was heard of so lately needs no ping.
