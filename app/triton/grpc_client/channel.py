@@ -6,6 +6,7 @@ import math
 import socket
 import threading
 import time
+import weakref
 
 from app.triton.grpc_client.call import Call, CallEnded, framed, header_block
 from app.triton.grpc_client.connection import Connection
@@ -30,7 +31,9 @@ class Channel:
         self._host, self._port = _split(host_and_port)
         self._is_secure = is_secure
         self._lock = threading.Lock()
+        # Changed in place: when this channel is no more, what is in it is to end.
         self._connections: list[Connection] = []
+        weakref.finalize(self, _hang_up, self._connections).atexit = False
         self._backoff = 0.0
         self._retry_at = -math.inf
         self._failure = Status("UNAVAILABLE")
@@ -77,7 +80,8 @@ class Channel:
     def close(self) -> None:
         """End all calls; the next one opens a connection again."""
         with self._lock:
-            connections, self._connections = self._connections, []
+            connections = self._connections.copy()
+            self._connections.clear()
         for connection in connections:
             connection.close()
 
@@ -94,7 +98,7 @@ class Channel:
             self._lock.release()
 
     def _found_or_opened(self, until: float) -> Connection:
-        self._connections = [known for known in self._connections if not known.is_closed]
+        self._connections[:] = [known for known in self._connections if not known.is_closed]
         for connection in self._connections:
             if connection.has_room:
                 return connection
@@ -111,7 +115,7 @@ class Channel:
             self._failure = error.status
             raise
         self._backoff = 0.0
-        self._connections = [*self._connections, connection]
+        self._connections.append(connection)
         return connection
 
     def _connected(self, until: float) -> Connection:
@@ -134,6 +138,11 @@ class Channel:
             connection.close()
             raise CallEnded(Status("UNAVAILABLE", "the server takes no calls now"))
         return connection
+
+
+def _hang_up(connections: list[Connection]) -> None:
+    for connection in connections:
+        connection.hang_up()
 
 
 def _split(host_and_port: str) -> tuple[str, int]:

@@ -119,6 +119,11 @@ class Connection:
         """End all calls and the connection."""
         self._close(Status("UNAVAILABLE", "the connection was closed"))
 
+    def hang_up(self) -> None:
+        """Let the reader find the socket closed. Takes no lock, as the garbage collector may call."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def _read(self) -> None:
         try:
             while self._closing is None:
@@ -251,6 +256,5 @@ class Connection:
         self._settle()
         self._greeted.set()
         # It wakes the reader, which a mere close would leave waiting in another thread.
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        self.hang_up()
         self._socket.close()

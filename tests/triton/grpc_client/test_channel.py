@@ -233,3 +233,15 @@ def test_without_threads_calls_end_and_later_ones_work(
         assert "can't start new thread" in caught.value.status.text
     time.sleep(FIRST_BACKOFF)
     assert channel.ask(ECHO, b"x", 5) == b"x"
+
+
+def test_a_channel_that_nobody_has_any_more_leaves_no_connection(server: GrpcioServer) -> None:
+    def reading() -> int:
+        return sum(each.name == "triton-connection" for each in threading.enumerate())
+
+    before = reading()
+    channel = Channel(server.address, is_secure=False)
+    assert channel.ask(ECHO, b"hello", 20) == b"hello"
+    assert reading() == before + 1
+    del channel
+    wait_until(lambda: reading() == before, "the connection is closed")
