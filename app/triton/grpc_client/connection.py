@@ -120,7 +120,7 @@ class Connection:
         self._close(Status("UNAVAILABLE", "the connection was closed"))
 
     def hang_up(self) -> None:
-        """Let the reader find the socket closed. Takes no lock, as the garbage collector may call."""
+        """Let the reader find the socket closed; no lock is taken, so a finalizer may call this."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
