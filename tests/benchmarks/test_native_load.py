@@ -69,7 +69,7 @@ class _Handler(socketserver.StreamRequestHandler):
     disable_nagle_algorithm = True
 
     def handle(self) -> None:
-        while head := b"".join(iter(self.rfile.readline, b"\r\n")):
+        while head := self._head():
             fields = dict(line.lower().split(b": ", 1) for line in head.splitlines()[1:])
             body = self.rfile.read(int(fields.get(b"content-length", 0)))
             self.server.requests.append(head + b"\r\n" + body)
@@ -78,6 +78,13 @@ class _Handler(socketserver.StreamRequestHandler):
                 time.sleep(0)
             if b"close" in b"".join(self.server.reply(body)).split(b"\r\n\r\n")[0]:
                 return
+
+    def _head(self) -> bytes:
+        """A request's first lines, nothing when there is no further request."""
+        lines = []
+        while (line := self.rfile.readline()) not in (b"", b"\r\n"):
+            lines.append(line)
+        return b"".join(lines)
 
 
 @contextmanager
