@@ -141,15 +141,22 @@ PLANS = (
     _Plan(
         "cpu-on-triton",
         "CPU per token on the real tritonserver, by server",
-        "64 streams at 20 tokens a second.",
-        _bars([("paced-real", "64")], "cpu_us_per_token", "CPU µs per token"),
+        "64 streams at 20 tokens a second, all of them open; the requests are not counted.",
+        _bars([("paced-real", "64")], "steady_cpu_us_per_token", "CPU µs per token"),
+    ),
+    _Plan(
+        "cpu-steady",
+        "CPU per token at a reader's pace, by server",
+        "The same on the mock. The proxies' figures are without what their upstream, which is this"
+        " server, needs besides.",
+        _bars([("steady", "64")], "steady_cpu_us_per_token", "CPU µs per token"),
     ),
     _Plan(
         "cpu-hops",
-        "CPU per token of what stands in front",
-        "64 streams at 20 tokens a second. The proxies' figures are without what their upstream,"
-        " which is this server, needs besides.",
-        _bars([("hops", "64 paced streams")], "cpu_us_per_token", "CPU µs per token"),
+        "CPU per token of what stands in front, saturated",
+        "16 streams as fast as they can, 32 tokens in and 128 out; the proxies again without their"
+        " upstream.",
+        _bars([("hops", "16 unpaced streams")], "cpu_us_per_token", "CPU µs per token"),
     ),
     _Plan(
         "first-token",
@@ -194,6 +201,16 @@ PLANS = (
             [("embeddings", "32 × 64 tokens, base64"), ("embeddings", "32 × 64 tokens, float")],
             "requests_per_second",
             "requests per second",
+        ),
+    ),
+    _Plan(
+        "embeddings-cpu",
+        "CPU of a request: embeddings of 32 strings with 64 tokens",
+        "The same requests.",
+        _bars(
+            [("embeddings", "32 × 64 tokens, base64"), ("embeddings", "32 × 64 tokens, float")],
+            "cpu_us_per_request",
+            "CPU µs per request",
         ),
     ),
     _Plan(

@@ -1,6 +1,6 @@
 """The figures of one run, from what the load generator printed and what the kernel counted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,40 @@ def figures(raw: Mapping[str, Any], counted: Counted) -> Figures:
     return found | _memory(counted) | _times(raw) | _failures(raw)
 
 
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What the kernel counted while all paced streams were open, in seconds of time and CPU.
+
+    `tokens` are those that the backend makes in these seconds, `due` those that it makes while
+    the generator counts.
+    """
+
+    seconds: float
+    server: float
+    beside: float
+    tokens: float
+    due: float
+
+
+def steady(raw: Mapping[str, Any], sampled: Sampled) -> Figures:
+    """CPU of a token without that of its request, in microseconds.
+
+    `kept_pace` is how many of the tokens that were due came, each as an event of its own. Where it
+    is far below 1, the server was late or sent several tokens in one event, and the figure is too
+    low to be compared.
+    """
+    return {
+        "seconds": sampled.seconds,
+        "errors": raw["errors"],
+        "steady_cpu_us_per_token": sampled.server * 1e6 / sampled.tokens,
+        "kept_pace": raw["tokens_seen"] / sampled.due,
+        "server_share": sampled.server / sampled.seconds,
+        "load_share": sampled.beside / sampled.seconds,
+        **_times(raw, ("gap_ms",)),
+        **_failures(raw),
+    }
+
+
 def _divided(name: str, value: float, by: float) -> Figures:
     return {name: value / by} if by else {}
 
@@ -68,10 +102,10 @@ def _failures(raw: Mapping[str, Any]) -> Figures:
     return {"error_samples": raw["error_samples"]} if raw["errors"] else {}
 
 
-def _times(raw: Mapping[str, Any]) -> Figures:
+def _times(raw: Mapping[str, Any], keys: Iterable[str] = TIMES) -> Figures:
     return {
-        f"{name}_{percentile}_ms": raw[key][percentile]
-        for key, name in TIMES.items()
+        f"{TIMES[key]}_{percentile}_ms": raw[key][percentile]
+        for key in keys
         for percentile in PERCENTILES
         if raw.get(key) and raw[key].get(percentile) is not None
     }

@@ -22,13 +22,18 @@ def configuration(grpc: str, http: str | None, extra: int = 0) -> dict[str, Any]
     """
     others = [f"other-{number}" for number in range(extra)]
     facts = {"start_id": 0, "end_id": 2, "max_len": MAX_LEN}
-    own = [_entry(name, grpc, CHAT_FOLDER) for name in CHAT_MODELS]
-    more = [{**_entry(name, grpc, CHAT_FOLDER), "triton_model": UNPACED} for name in others]
+    own = [_chat(name, grpc) for name in CHAT_MODELS]
+    more = [{**_chat(name, grpc), "triton_model": UNPACED} for name in others]
     return {
         "model_infos": [{"name": name, **facts} for name in (*CHAT_MODELS, *others)],
         "llm": [*own, *more],
         **(_encoders(http) if http else {}),
     }
+
+
+def _chat(name: str, url: str) -> dict[str, Any]:
+    """Streams that are cut off end, as with the other servers; FasterTransformer's would not."""
+    return {**_entry(name, url, CHAT_FOLDER), "cancel": "rpc"}
 
 
 def _encoders(http: str) -> dict[str, Any]:

@@ -95,6 +95,11 @@ CLIENTS: Mapping[str, Callable[[Load, Ground], list[str]]] = {
 
 
 def client(name: str, load: Load, amount: Amount, ground: Ground) -> Command:
-    """A client without a server, on the core that a server would have."""
+    """A client without a server, on the core that a server would have.
+
+    Its seconds begin with its first stream, those of http_load when all have started.
+    """
     words: Sequence[str] = CLIENTS[name](load, ground)
+    if amount.seconds is not None:
+        amount = Amount(seconds=load.ramp + amount.seconds)
     return Command([*words, *amount.options()], ground.cores.server(1))

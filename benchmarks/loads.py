@@ -61,6 +61,12 @@ class Chat(Load):
         return prompts.chat_tokens(self.text)
 
     @property
+    def pace(self) -> int | None:
+        """Tokens a second of a stream, as the model's name says it; None: as fast as it can."""
+        pace = self.model.partition("pace")[2]
+        return int(pace) if pace else None
+
+    @property
     def body(self) -> dict[str, Any]:
         body = {
             "model": self.model,

@@ -25,7 +25,8 @@ class Point:
     """One load, and who carries it. `x` is its place on the scenario's axis.
 
     `background` runs beside it. With `probes`, somebody asks for /livez all the time; with
-    `weighs`, memory is watched.
+    `weighs`, memory is watched. With `is_steady`, the streams are cut off after the load's
+    seconds, and CPU is taken while all of them are open.
     """
 
     label: str
@@ -35,6 +36,7 @@ class Point:
     background: Load | None = None
     probes: bool = False
     weighs: bool = False
+    is_steady: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,6 +115,11 @@ class Report:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        """Its object may be read at once."""
+        return self._process.poll() is not None
+
     def read(self, timeout: float = 300.0) -> dict[str, Any]:
         """Its object, once it has ended; `timeout` in seconds. Raises `BenchmarkError`."""
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -32,8 +33,11 @@ th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:left;
 vertical-align:top;font-variant-numeric:tabular-nums}
 th{font-weight:600}td.met{color:var(--met);font-weight:600;white-space:nowrap}
 td.unmet{color:var(--unmet);font-weight:600;white-space:nowrap}
+td:nth-child(2){min-width:7.5rem}
+td small{display:block;color:var(--muted);font-size:11px;white-space:nowrap}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dd{margin:0}
 """
+WITH_RANGE = re.compile(r"(\S+) \((\S+ to \S+)\)")
 MISSING = "There is no explanation yet."
 CLASSES = {"met": "met", "not met": "unmet"}
 MACHINE = {
@@ -94,6 +98,8 @@ def _table(table: Table) -> str:
 
 def _data(text: str) -> str:
     kind = f' class="{CLASSES[text]}"' if text in CLASSES else ""
+    if found := WITH_RANGE.fullmatch(text):
+        return f"<td>{escape(found[1])}<small>{escape(found[2])}</small></td>"
     return f"<td{kind}>{escape(text)}</td>"
 
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks import steady
 from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Counted, Figures, figures, lag
 from benchmarks.fleet import Fleet, Ground, Running
@@ -28,10 +29,10 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class _Turn:
-    """One subject at one point: how many requests make a run, and what its runs gave."""
+    """One subject at one point: what makes a run, and what its runs gave."""
 
     subject: str
-    requests: int
+    amount: Amount
     resting: int
     """Memory of its server before it had many connections, in bytes; 0 where nobody asks."""
     runs: list[Figures]
@@ -50,7 +51,9 @@ class Runner:
         cells = []
         for point in scenario.points:
             self._say(f"{scenario.name}: {point.label}")
-            load = dataclasses.replace(point.load, seconds=point.load.seconds * seconds_factor)
+            seconds = point.load.seconds * seconds_factor
+            seconds = max(seconds, steady.SHORTEST) if point.is_steady else seconds
+            load = dataclasses.replace(point.load, seconds=seconds)
             cells += self._point(scenario.name, dataclasses.replace(point, load=load), runs)
         return cells
 
@@ -75,11 +78,11 @@ class Runner:
         for subject in point.subjects:
             try:
                 resting = self._resting(subject, point)
-                requests = self._requests(subject, point.load)
+                amount = self._amount(subject, point)
             except BenchmarkError as error:
                 self._give_up(scenario, point, subject, error)
                 continue
-            yield _Turn(subject, requests, resting, [])
+            yield _Turn(subject, amount, resting, [])
 
     def _resting(self, subject: str, point: Point) -> int:
         if not point.weighs:
@@ -88,14 +91,17 @@ class Runner:
         self._ask(subject, few, Amount(10 * WARM_UP_REQUESTS))
         return _memory(self._server(subject))
 
-    def _requests(self, subject: str, load: Load) -> int:
-        """Requests of a run: what the load says, or what goes into its seconds by a try."""
+    def _amount(self, subject: str, point: Point) -> Amount:
+        """Of a run: what the load says, or the requests that go into its seconds by a try."""
+        load = point.load
         self._ask(subject, _brief(load), Amount(max(load.connections, WARM_UP_REQUESTS)))
+        if point.is_steady:
+            return Amount(seconds=load.seconds)
         if load.requests is not None:
-            return load.requests
+            return Amount(load.requests)
         raw = self._ask(subject, load, Amount(max(load.connections, WARM_UP_REQUESTS)))
         waves: float = raw["requests"] / raw["seconds"] * load.seconds / load.connections
-        return load.connections * max(1, round(waves))
+        return Amount(load.connections * max(1, round(waves)))
 
     def _ask(self, subject: str, load: Load, amount: Amount) -> dict[str, Any]:
         raw = Report(self._command(subject, load, amount)).read()
@@ -112,13 +118,15 @@ class Runner:
         return None if subject in CLIENTS else self._fleet.server(subject)
 
     def _run(self, point: Point, turn: _Turn) -> Figures:
+        if point.is_steady and isinstance(point.load, Chat):
+            return self._steady_run(point.load, turn)
         server, backend = self._server(turn.subject), self._ground.backend.pid
         with ExitStack() as beside:
             probe = self._probe(point, server, beside)
             background = self._background(point, server, beside)
             peak = beside.enter_context(Peak(lambda: _memory(server))) if point.weighs else None
             before = _cpu(server), cpu_seconds(backend)
-            raw = Report(self._command(turn.subject, point.load, Amount(turn.requests))).read()
+            raw = Report(self._command(turn.subject, point.load, turn.amount)).read()
             used = _cpu(server) - before[0], cpu_seconds(backend) - before[1]
             lags = lag(probe.read()) if probe else {}
             others = {"background_requests": background.read()["requests"]} if background else {}
@@ -131,6 +139,11 @@ class Runner:
             isinstance(point.load, Chat),
         )
         return {**figures(raw, counted), **lags, **others}
+
+    def _steady_run(self, load: Chat, turn: _Turn) -> Figures:
+        server = self._server(turn.subject)
+        measured = steady.Measured.of(server.pid if server else None, self._ground.backend.pid)
+        return steady.run(Report(self._command(turn.subject, load, turn.amount)), load, measured)
 
     def _probe(self, point: Point, server: Running | None, beside: ExitStack) -> Report | None:
         if not point.probes or server is None:
@@ -160,10 +173,9 @@ def _brief(load: Load) -> Load:
 
 def _length(load: Load) -> float:
     """About how many seconds a run takes."""
-    pace = load.model.partition("pace")[2]
-    if isinstance(load, Chat) and pace:
+    if isinstance(load, Chat) and load.pace:
         waves = math.ceil((load.requests or load.connections) / load.connections)
-        return waves * load.max_tokens / int(pace)
+        return waves * load.max_tokens / load.pace
     return load.seconds
 
 
@@ -180,6 +192,12 @@ def _cell(point: Point, turn: _Turn) -> dict[str, Any]:
 
 
 def _told(run: Figures) -> str:
-    keys: Sequence[str] = ("tokens_per_second", "requests_per_second", "cpu_us_per_token")
+    keys: Sequence[str] = (
+        "tokens_per_second",
+        "requests_per_second",
+        "cpu_us_per_token",
+        "steady_cpu_us_per_token",
+        "kept_pace",
+    )
     told = [f"{run[key]:,.1f} {key}" for key in keys if key in run]
     return ", ".join([*told, f"{run['errors']:g} failed", f"load {run['load_share']:.0%}"])

@@ -41,7 +41,12 @@ def cpu_seconds(root: int) -> float:
 
     Threads that have ended count; processes that have ended do not.
     """
-    return sum(_process_seconds(pid) for pid in process_tree(root))
+    return cpu_of(process_tree(root))
+
+
+def cpu_of(pids: Iterable[int]) -> float:
+    """The same of these processes alone; one that has ended counts nothing."""
+    return sum(_process_seconds(pid) for pid in pids)
 
 
 def _process_seconds(pid: int) -> float:

@@ -58,7 +58,13 @@ def _paced(connections: int, max_tokens: int = 60) -> Chat:
     )
 
 
-def _steady(max_tokens: int) -> Chat:
+def _open(*subjects: str) -> Point:
+    """64 streams that are all open while CPU is taken; 512 tokens would take 26 s."""
+    load = replace(_paced(64, 512), requests=None, ramp=1.5, seconds=5.0)
+    return Point(label="64", x=64, load=load, subjects=subjects, is_steady=True)
+
+
+def _even(max_tokens: int) -> Chat:
     """16 streams that make 8,000 tokens a second together, however long their answers are."""
     waves = max(1, round(STEADY_TOKENS / max_tokens)) if max_tokens > 1 else ONE_TOKEN_WAVES
     return Chat(model=STEADY, connections=16, max_tokens=max_tokens, requests=16 * waves)
@@ -119,14 +125,23 @@ SCENARIOS = (
         name="paced",
         title="Streams at a reader's pace, 20 tokens a second each",
         axis="connections",
-        points=tuple(_growing(((n, _paced(n)) for n in CONNECTIONS), STREAM_TRIO)),
+        points=(
+            *_growing(((n, _paced(n)) for n in CONNECTIONS if n < 64), (BARE, GATEWAY)),
+            *_growing(((n, _paced(n)) for n in CONNECTIONS if n >= 64), STREAM_TRIO),
+        ),
     ),
     Scenario(
         name="paced-real",
-        title="64 streams at 20 tokens a second on the real tritonserver",
+        title="64 open streams at 20 tokens a second each on the real tritonserver",
         axis="connections",
         backend="triton",
-        points=tuple(_growing([(64, _paced(64, 100))], (BARE, GATEWAY, BASELINE, BASELINE_ORJSON))),
+        points=(_open(BARE, GATEWAY, BASELINE, BASELINE_ORJSON),),
+    ),
+    Scenario(
+        name="steady",
+        title="64 open streams at 20 tokens a second each",
+        axis="connections",
+        points=(_open(BARE, GATEWAY, BASELINE, BASELINE_ORJSON, ROUTER, LITELLM),),
     ),
     Scenario(
         name="workers",
@@ -174,9 +189,7 @@ SCENARIOS = (
         name="output-length",
         title="Longer answers: 16 streams, 8,000 tokens a second together",
         axis="tokens out",
-        points=tuple(
-            _growing(((n, _steady(n)) for n in (1, 64, 256, 1024, 2048)), (BARE, GATEWAY))
-        ),
+        points=tuple(_growing(((n, _even(n)) for n in (1, 64, 256, 1024, 2048)), (BARE, GATEWAY))),
     ),
     Scenario(
         name="prompt-length",
@@ -245,11 +258,10 @@ SCENARIOS = (
         axis="load",
         points=(
             Point(
-                label="64 paced streams",
-                load=_paced(64),
+                label="16 unpaced streams",
+                load=_unpaced(16),
                 subjects=(GATEWAY, ROUTER, LITELLM),
             ),
-            Point(label="16 unpaced streams", load=_unpaced(16), subjects=(GATEWAY, ROUTER)),
         ),
     ),
 )

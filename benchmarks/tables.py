@@ -14,6 +14,8 @@ COLUMNS = {
     "tokens_per_second": "tokens/s",
     "requests_per_second": "requests/s",
     "cpu_us_per_token": "CPU µs/token",
+    "steady_cpu_us_per_token": "CPU µs/token",
+    "kept_pace": "events ÷ tokens due",
     "cpu_us_per_request": "CPU µs/request",
     "ttft_p50_ms": "first token p50, ms",
     "ttft_p95_ms": "p95",

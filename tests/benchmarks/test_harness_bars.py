@@ -39,15 +39,31 @@ def test_the_median_of_the_ratios_decides() -> None:
     assert found.is_met is False
 
 
-def test_cpu_against_litellm_is_at_most_a_tenth() -> None:
-    place = ("hops", "64 paced streams")
-    theirs = recorded().values(*place, LITELLM, "cpu_us_per_token")
-    ours = [value * 0.09 for value in theirs]
-    found = verdict(changed(*place, GATEWAY, cpu_us_per_token=ours), "cpu-against-litellm")
+@pytest.mark.parametrize(
+    ("bar", "place", "figure"),
+    [
+        ("cpu-against-litellm", ("hops", "16 unpaced streams"), "cpu_us_per_token"),
+        ("cpu-against-litellm-paced", ("steady", "64"), "steady_cpu_us_per_token"),
+    ],
+)
+def test_cpu_against_litellm_is_at_most_a_tenth(
+    bar: str, place: tuple[str, str], figure: str
+) -> None:
+    theirs = recorded().values(*place, LITELLM, figure)
+    for factor, is_met in ((0.09, True), (0.2, False)):
+        ours = {figure: [value * factor for value in theirs]}
+        assert verdict(changed(*place, GATEWAY, **ours), bar).is_met is is_met
+
+
+def test_cpu_on_triton_is_that_of_tokens_alone() -> None:
+    """Whatever the requests cost beside."""
+    theirs = recorded().values("paced-real", "64", BASELINE, "steady_cpu_us_per_token")
+    ours = [value * 0.5 for value in theirs]
+    results = changed("paced-real", "64", GATEWAY, steady_cpu_us_per_token=ours)
+    found = verdict(results, "cpu-on-triton")
     assert found.is_met is True
-    ours = [value * 0.2 for value in theirs]
-    found = verdict(changed(*place, GATEWAY, cpu_us_per_token=ours), "cpu-against-litellm")
-    assert found.is_met is False
+    assert found.spread is not None
+    assert found.spread.median == pytest.approx(0.5)
 
 
 def test_one_stream_of_one_run_that_fails_is_not_all_complete() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.figures import Counted, figures
+from benchmarks.figures import Counted, Sampled, figures, steady
 
 TIMES = {"p50": 1.0, "p95": 2.0, "p99": 3.0, "max": 4.0, "mean": 1.5}
 RAW: dict[str, Any] = {
@@ -60,3 +60,16 @@ def test_failed_requests_keep_their_errors() -> None:
     raw = {**RAW, "errors": 2, "error_samples": ["status 503"]}
     found = figures(raw, Counted(server=0.5, backend=0.05))
     assert (found["errors"], found["error_samples"]) == (2, ["status 503"])
+
+
+def test_a_steady_token_costs_what_was_sampled_by_what_the_backend_made() -> None:
+    """64 streams at 20 tokens/s for 4 s; the generator counted for 5 s and saw one stream less."""
+    raw = {**RAW, "requests": 0, "tokens": 0, "tokens_seen": 6300.0, "gap_ms": TIMES}
+    sampled = Sampled(seconds=4.0, server=0.512, beside=0.2, tokens=5120, due=6400)
+    found = steady(raw, sampled)
+    assert found["steady_cpu_us_per_token"] == pytest.approx(100.0)
+    assert found["kept_pace"] == pytest.approx(63 / 64)
+    assert (found["server_share"], found["load_share"]) == pytest.approx((0.128, 0.05))
+    assert found["gap_p99_ms"] == 3.0
+    assert "ttft_p50_ms" not in found
+    assert "cpu_us_per_request" not in found

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from transformers import AutoTokenizer
 
 from benchmarks import gateway, prompts
-from benchmarks.fleet import GATEWAYS
-from benchmarks.generators import CLIENTS
+from benchmarks.backends import Backend
+from benchmarks.fleet import GATEWAYS, Ground
+from benchmarks.generators import CLIENTS, Amount, client, http_load
 from benchmarks.loads import Chat
 from benchmarks.peers.servers import PEERS
-from benchmarks.places import CHAT_FOLDER, ENCODER_FOLDER
-from benchmarks.plans import CHAT_MODELS, ENCODERS
+from benchmarks.places import CHAT_FOLDER, ENCODER_FOLDER, Cores
+from benchmarks.plans import BARE, BARE_ENCODER, CHAT_MODELS, ENCODERS
 from benchmarks.scenarios import SCENARIOS
 
 POINTS = [(scenario, point) for scenario in SCENARIOS for point in scenario.points]
@@ -78,3 +81,41 @@ def test_a_megabyte_is_a_megabyte() -> None:
     (point,) = (point for _, point in POINTS if point.background)
     assert isinstance(point.background, Chat)
     assert len(point.background.text.encode()) == 10**6
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    return Ground(Backend("127.0.0.1:1", "127.0.0.1:2", 0), Cores((0, 1)), tmp_path)
+
+
+def option(words: Sequence[str], name: str) -> str:
+    return words[words.index(name) + 1]
+
+
+def test_steady_streams_outlast_their_run() -> None:
+    loads = [point.load for _, point in POINTS if point.is_steady]
+    assert len(loads) == 2
+    for load in loads:
+        assert isinstance(load, Chat)
+        assert load.pace == 20
+        assert load.max_tokens / load.pace > 2 * (load.ramp + load.seconds)
+
+
+def test_everybody_has_all_steady_streams_open_for_the_same_time(ground: Ground) -> None:
+    """http_load counts its seconds from the end of the ramp, a client from its start."""
+    load = Chat(model="ft-pace20", connections=64, max_tokens=512, seconds=5.0, ramp=1.5)
+    amount = Amount(seconds=load.seconds)
+    assert option(client(BARE, load, amount, ground).words, "--seconds") == "6.5"
+    assert option(http_load(load, 80, amount, ground).words, "--seconds") == "5.0"
+
+
+def test_the_bare_loop_gets_what_the_server_gets(ground: Ground) -> None:
+    """The same texts over as many connections, on the core that the server has."""
+    points = [point for _, point in POINTS if BARE_ENCODER in point.subjects]
+    assert points
+    for point in points:
+        bare = client(BARE_ENCODER, point.load, Amount(8), ground)
+        ours = http_load(point.load, 80, Amount(8), ground)
+        for name in ("--body", "--connections", "--requests"):
+            assert option(bare.words, name) == option(ours.words, name)
+        assert bare.cores == ground.cores.server(1)
