@@ -47,7 +47,7 @@ def _unpaced(connections: int, max_tokens: int = 128, prompt_tokens: int = 32) -
     )
 
 
-def _paced(connections: int, max_tokens: int = 60) -> Chat:
+def _paced(connections: int, max_tokens: int = 40) -> Chat:
     """Streams that start one after another: time to first token is not that of a crowd."""
     return Chat(
         model=PACED,
@@ -141,7 +141,7 @@ SCENARIOS = (
         name="steady",
         title="64 open streams at 20 tokens a second each",
         axis="connections",
-        points=(_open(BARE, GATEWAY, BASELINE, BASELINE_ORJSON, ROUTER, LITELLM),),
+        points=(_open(BARE, GATEWAY, BASELINE, BASELINE_ORJSON, LITELLM),),
     ),
     Scenario(
         name="workers",
