@@ -57,8 +57,9 @@ class FasterTransformer:
         self, spec: LanguageModelSpec, connection: GrpcConnection, tokenizer: Tokenizer
     ) -> None:
         self._spec = spec
-        # Which tokens are reasoning is counted message by message.
-        self._model = StreamedModel(spec, connection, is_cumulative=spec.reasoning_parser is None)
+        # Which tokens are reasoning, or end the only call, is counted message by message.
+        is_parsed = spec.reasoning_parser is not None or spec.tool_call_parser is not None
+        self._model = StreamedModel(spec, connection, is_cumulative=not is_parsed)
         self._inputs = Inputs(spec.facts, tokenizer)
         self.is_ready = self._model.is_ready
 

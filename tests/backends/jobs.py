@@ -28,7 +28,7 @@ def backend(
     *,
     cancel: str | None = None,
     timeouts: Timeouts = LIMITS,
-    reasoning_parser: str | None = None,
+    parsers: Mapping[str, str] | None = None,
     **facts: Any,
 ) -> FasterTransformer:
     spec = LanguageModelSpec(
@@ -39,7 +39,7 @@ def backend(
         triton_version="3",
         cancel=cancel,
         timeouts=timeouts,
-        reasoning_parser=reasoning_parser,
+        **(parsers or {}),
         facts=GenerationFacts(**{"start_id": 1, "end_id": END_ID, "max_len": 64, **facts}),
     )
     return FasterTransformer(spec, GrpcConnection(spec.url), tokenizer("byte_level_bpe"))

@@ -44,19 +44,22 @@ def test_the_documented_stream_gives_one_token_for_each_message(triton: Scripted
     assert parts == [Tokens([50]), Tokens([51]), Tokens([52]), Tokens([], "stop", None)]
 
 
-@pytest.mark.parametrize(("parser", "num_parts"), [(None, 2), ("think", 4)])
+@pytest.mark.parametrize(
+    ("parsers", "num_parts"),
+    [({}, 2), ({"reasoning_parser": "think"}, 4), ({"tool_call_parser": "hermes"}, 4)],
+)
 def test_messages_that_wait_are_read_by_their_last(
-    triton: ScriptedTriton, parser: str | None, num_parts: int
+    triton: ScriptedTriton, parsers: dict[str, str], num_parts: int
 ) -> None:
     alike = [FIXTURE[0], FIXTURE[0], *FIXTURE[1:]]
     triton.script = say(*alike)
     parts = []
-    for part in backend(triton, reasoning_parser=parser).generate(job()):
+    for part in backend(triton, parsers=parsers).generate(job()):
         parts.append(part)
         time.sleep(0.1)
     told = [part for part in parts if part.ids or part.finish_reason]
     assert [token_id for part in told for token_id in part.ids] == [50, 51, 52]
-    assert len(told) <= num_parts if parser is None else len(told) == num_parts
+    assert len(told) == num_parts if parsers else len(told) <= num_parts
 
 
 def test_the_last_message_alone_is_enough(triton: ScriptedTriton) -> None:

@@ -33,7 +33,7 @@ class Channel:
         self._lock = threading.Lock()
         # Changed in place: when this channel is no more, what is in it is to end.
         self._connections: list[Connection] = []
-        weakref.finalize(self, _hang_up, self._connections).atexit = False
+        weakref.finalize(self, _leave, self._connections).atexit = False
         self._backoff = 0.0
         self._retry_at = -math.inf
         self._failure = Status("UNAVAILABLE")
@@ -140,9 +140,9 @@ class Channel:
         return connection
 
 
-def _hang_up(connections: list[Connection]) -> None:
+def _leave(connections: list[Connection]) -> None:
     for connection in connections:
-        connection.hang_up()
+        connection.leave()
 
 
 def _split(host_and_port: str) -> tuple[str, int]:

@@ -23,7 +23,7 @@ RECEIVE_BYTES = 256 * 1024
 # A blocking socket takes all that it is given before it says so.
 SEND_BYTES = 256 * 1024
 # How often deadlines are looked at while there are calls, in seconds.
-TICK = 0.1
+TICK = 0.05
 WRITE_TIMEOUT = 10.0
 PING_TIMEOUT = 5.0
 # Whoever was heard of so lately needs no ping.
@@ -92,6 +92,7 @@ class Connection:
             call.finish(Status("CANCELLED"))
         self._flush()
         self._settle()
+        self._close_if_left()
 
     def ended(self, call: Call) -> None:
         """A call has ended, which is told when no lock is held."""
@@ -119,10 +120,20 @@ class Connection:
         """End all calls and the connection."""
         self._close(Status("UNAVAILABLE", "the connection was closed"))
 
-    def hang_up(self) -> None:
-        """Let the reader find the socket closed; no lock is taken, so a finalizer may call this."""
+    def leave(self) -> None:
+        """Take no more calls, and end with the last one; without a lock, for finalizers."""
+        self._protocol.is_leaving = True
+        if not self._protocol.streams:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        # It wakes the reader, which a mere close would leave waiting in another thread.
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _close_if_left(self) -> None:
+        if self._protocol.is_leaving and not self._protocol.streams:
+            self.close()
 
     def _read(self) -> None:
         try:
@@ -158,8 +169,7 @@ class Connection:
         self._settle()
         if self._protocol.has_greeted:
             self._greeted.set()
-        if self._protocol.is_leaving and not self._protocol.streams:
-            self.close()
+        self._close_if_left()
 
     def _be_watched(self) -> None:
         with self._lock:
@@ -197,6 +207,8 @@ class Connection:
             self._close(Status("UNAVAILABLE", f"no sign of life within {PING_TIMEOUT} s"))
         elif now > self._sending_since + WRITE_TIMEOUT:
             self._close(Status("UNAVAILABLE", f"nothing was read for {WRITE_TIMEOUT} s"))
+        else:
+            self._close_if_left()
         return is_watched
 
     def _calls(self) -> list[Call]:
@@ -255,6 +267,5 @@ class Connection:
             call.finish(status)
         self._settle()
         self._greeted.set()
-        # It wakes the reader, which a mere close would leave waiting in another thread.
-        self.hang_up()
+        self._hang_up()
         self._socket.close()
