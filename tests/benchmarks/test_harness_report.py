@@ -89,12 +89,14 @@ def test_the_mock_is_said_to_be_faster_than_all_others() -> None:
 
 def test_a_page_is_renewed_between_its_markers_alone(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
-    page.write_text("# Mine\n<!-- bars -->\nto be replaced\n<!-- end -->\nalso mine <!-- other --> x\n")
+    page.write_text(
+        "# Mine\n<!-- bars -->\nfrom before\n<!-- end -->\nalso mine <!-- other --> x\n"
+    )
     document.write(recorded(), page)
     once = page.read_text()
     assert once.startswith("# Mine\n<!-- bars -->\n\n| ")
     assert once.endswith("<!-- end -->\nalso mine <!-- other --> x\n")
-    assert "to be replaced" not in once
+    assert "from before" not in once
     document.write(recorded(), page)
     assert page.read_text() == once
     assert (tmp_path / "performance" / "throughput.svg").exists()
