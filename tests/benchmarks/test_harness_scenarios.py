@@ -19,6 +19,8 @@ from benchmarks.places import CHAT_FOLDER, ENCODER_FOLDER, Cores
 from benchmarks.plans import BARE, BARE_ENCODER, CHAT_MODELS, ENCODERS
 from benchmarks.scenarios import SCENARIOS
 
+pytestmark = pytest.mark.usefixtures("demo_environment")
+
 POINTS = [(scenario, point) for scenario in SCENARIOS for point in scenario.points]
 
 

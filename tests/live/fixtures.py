@@ -20,9 +20,16 @@ from tests.live.servers import running, write_configuration
 
 
 @pytest.fixture(scope="session")
-def tritonserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
-    """The demo's Triton with every variant of its models, and with other backends' contracts."""
+def demo_environment() -> None:
+    """Triton's own environment is installed, and the folder of the MiniLM model is there."""
     ensure_environment(print)
+
+
+@pytest.fixture(scope="session")
+def tritonserver(
+    demo_environment: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TritonServer]:
+    """The demo's Triton with every variant of its models, and with other backends' contracts."""
     variants = write_repository(tmp_path_factory.mktemp("variants"))
     contracts = write_contracts(tmp_path_factory.mktemp("contracts"))
     repositories = [DEMO / "repository", variants, contracts]
