@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from app.arrivals import Arrivals
 from app.cancellation import Cancellation
+from app.tally import Tally
 
 Prompt = str | tuple[int, ...]
 Message = Mapping[str, Any]
@@ -48,11 +49,16 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What travels beside a request: its id, the way to call it off, and what has arrived."""
+    """What travels beside a request: its id, the way to call it off, what has arrived, its use.
+
+    `time_limit` is what the client gives it, in seconds of its own, None for the model's limits.
+    """
 
     request_id: str
     cancellation: Cancellation = field(default_factory=Cancellation)
     arrivals: Arrivals = field(default_factory=Arrivals)
+    tally: Tally = field(default_factory=Tally)
+    time_limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
