@@ -1,5 +1,8 @@
 # The gateway alone: Triton and its models run elsewhere. Build: docker build -t openai_api .
-FROM python:3.12-slim AS build
+# A tag moves. A build that can be repeated names what it stands on by its digest:
+# --build-arg PYTHON_IMAGE=python:3.12-slim@sha256:...
+ARG PYTHON_IMAGE=python:3.12-slim
+FROM ${PYTHON_IMAGE} AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python3 -m venv /opt/venv
@@ -15,10 +18,14 @@ COPY chat_templates ./chat_templates
 COPY app ./app
 # Installed where it lies, so that `openai-api` and openai_api_cli.py are the same code.
 RUN /opt/venv/bin/python -m pip install --no-deps --no-build-isolation --editable . \
+    && chmod -R a+rX,go-w . \
     && chmod 0755 openai_api_cli.py
 
 
-FROM python:3.12-slim
+FROM ${PYTHON_IMAGE}
+
+LABEL org.opencontainers.image.title=openai_api \
+      org.opencontainers.image.description="The OpenAI API in front of Triton Inference Server"
 
 # A number, so that Kubernetes can see that it is not root.
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin openai
@@ -38,6 +45,7 @@ USER 10001
 EXPOSE 5100
 # A server on another port needs PORT as a variable too, for this check to find it.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python3", "-c", "import os, urllib.request as http; \
-         http.urlopen('http://127.0.0.1:' + os.environ.get('PORT', '5100') + '/health', timeout=4)"]
+    CMD ["python3", "-c", "import http.client, os; \
+         server = http.client.HTTPConnection('127.0.0.1', os.environ.get('PORT', '5100'), timeout=4); \
+         server.request('GET', '/health'); exit(server.getresponse().status != 200)"]
 CMD ["/opt/openai_api/openai_api_cli.py", "--host", "0.0.0.0", "--port", "5100"]

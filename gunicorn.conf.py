@@ -5,17 +5,24 @@ import math
 import os
 import signal
 import time
+from pathlib import Path
 
+from app.lifecycle.master import Master
+from app.lifecycle.service_folder import VARIABLE
+from app.observability import worker_files
 from app.settings import STARTED_AT, Settings
 
 settings = Settings.load()
 
 host = f"[{settings.host}]" if ":" in settings.host else settings.host
-bind = f"{host}:{settings.port}"
+# The application tells by the port which of the two a connection came to.
+bind = [f"{host}:{settings.port}", *filter(None, [settings.metrics_bind])]
 workers = settings.workers
-worker_class = "gevent"
+worker_class = "app.worker.Worker"
+# No header may say which path is meant, whoever sends it.
+forwarder_headers = ""
 # Far above what the models admit, so that /health is answered when they are full.
-worker_connections = 2048
+worker_connections = settings.worker_connections
 # Also the limit for reading a request's headers.
 keepalive = 5
 graceful_timeout = math.ceil(settings.graceful_timeout)
@@ -26,6 +33,37 @@ preload_app = False
 control_socket_disable = True
 
 os.environ.setdefault(STARTED_AT, str(int(time.time())))
+
+
+def on_starting(server):
+    """Check the configuration, and take over the signals of reload and of the end."""
+    server.lifecycle = Master(server, settings.drain_delay)
+    server.lifecycle.start()
+
+
+def pre_fork(server, worker):
+    """Give the worker the place of one that has ended."""
+    worker.slot = worker_files.free_slot(other.slot for other in server.WORKERS.values())
+
+
+def post_fork(server, worker):
+    """Let the worker know its place before it loads anything."""
+    worker_files.settle(metrics_folder(), worker.slot)
+
+
+def child_exit(server, worker):
+    """The metrics of an ended worker stay, but not what was true only while it lived."""
+    worker_files.forget_live(metrics_folder(), worker.slot)
+
+
+def metrics_folder():
+    """Where the workers' metrics are, until the service ends."""
+    return Path(os.environ[VARIABLE]) / "metrics"
+
+
+def on_exit(server):
+    """Leave nothing behind."""
+    server.lifecycle.end()
 
 
 def when_ready(server):
@@ -41,7 +79,29 @@ def when_ready(server):
 def post_worker_init(worker):
     """A terminal sends Ctrl-C to the workers too, but when they end is the master's to say."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    begin_service(worker)
+    start_sampling()
     settle_garbage_collector()
+
+
+def start_sampling():
+    """The metrics must not be imported before gevent has patched what they use."""
+    from app.observability import sampling
+
+    sampling.start()
+
+
+def begin_service(worker):
+    """Let the application know of SIGTERM, and the master that a worker has started."""
+    lifecycle = worker.wsgi.extensions["openai_api"].lifecycle
+
+    def leave(number, frame):
+        lifecycle.leave()
+        worker.handle_exit(number, frame)
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.siginterrupt(signal.SIGTERM, False)
+    lifecycle.note_served()
 
 
 def settle_garbage_collector():

@@ -1,13 +1,18 @@
-"""Calling a request off, from whichever thread or greenlet learns that nobody waits for it."""
+"""Calling a request off, from whichever thread or greenlet learns that it is to end."""
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable
 
+from app.errors import ApiError, ClientDisconnected
+
+NOBODY_WAITS = ClientDisconnected("the client went away")
+
 
 class Cancellation:
-    """Tells whoever works on a request that nobody waits for the answer any more.
+    """Tells whoever works on a request that it is to end, and why.
 
     Safe between threads and greenlets. A callback registered after the fact is called at once.
     """
@@ -15,17 +20,23 @@ class Cancellation:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []
-        self._is_cancelled = False
+        self._reason: ApiError | None = None
 
     @property
     def is_cancelled(self) -> bool:
         """True once `cancel` was called."""
-        return self._is_cancelled
+        return self._reason is not None
+
+    @property
+    def error(self) -> ApiError:
+        """What whoever works on the request is to raise: the reason of `cancel`."""
+        # A copy, because what is raised gathers the frames that it went through.
+        return copy.copy(self._reason or NOBODY_WAITS)
 
     def on_cancel(self, callback: Callable[[], None]) -> None:
         """Call `callback` once when the request is cancelled."""
         with self._lock:
-            if not self._is_cancelled:
+            if self._reason is None:
                 self._callbacks.append(callback)
                 return
         callback()
@@ -36,10 +47,10 @@ class Cancellation:
             if callback in self._callbacks:
                 self._callbacks.remove(callback)
 
-    def cancel(self) -> None:
-        """Tell everybody who registered, once."""
+    def cancel(self, reason: ApiError = NOBODY_WAITS) -> None:
+        """Tell everybody who registered, once. The first reason counts."""
         with self._lock:
             callbacks, self._callbacks = self._callbacks, []
-            self._is_cancelled = True
+            self._reason = self._reason or reason
         for callback in callbacks:
             callback()

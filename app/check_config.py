@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from app.application import CHAT_TEMPLATES
 from app.errors import ApiError, ConfigurationError, Problem
 from app.registry import ModelRegistry, read_registry
+from app.registry.files import ConfigurationFiles
 from app.registry.folders import read_facts
 from app.registry.specs import GenerationFacts, Words
 from app.services.catalogue import LanguageModel, ServedModel, build_catalogue
 from app.services.template_warnings import template_warning
 from app.settings import Settings
+from app.triton.errors import ModelNotReady
+from app.triton.replicas import ReplicaState
 
 EXIT_NOT_READY = 1
 
@@ -22,8 +25,9 @@ def check(settings: Settings, *, connect: bool) -> int:
     Raises:
         ConfigurationError: every mistake in the file, once the models without one are told.
     """
-    registry, problems = read_registry(settings.config_file, CHAT_TEMPLATES)
-    models, unusable = _load(registry, settings)
+    files = ConfigurationFiles()
+    registry, problems = read_registry(settings.config_file, CHAT_TEMPLATES, files)
+    models, unusable = _load(registry, settings, files)
     problems += unusable
     for warning in (*registry.warnings, *filter(None, map(template_warning, models))):
         print(f"warning: {warning}")
@@ -37,13 +41,15 @@ def check(settings: Settings, *, connect: bool) -> int:
     return code
 
 
-def _load(registry: ModelRegistry, settings: Settings) -> tuple[list[ServedModel], list[Problem]]:
+def _load(
+    registry: ModelRegistry, settings: Settings, files: ConfigurationFiles
+) -> tuple[list[ServedModel], list[Problem]]:
     """The models that can be used, each loaded by itself, and what is wrong with the others."""
     models: list[ServedModel] = []
     problems: list[Problem] = []
     for spec in registry:
         try:
-            models += build_catalogue(ModelRegistry([spec]), (), settings)
+            models += build_catalogue(ModelRegistry([spec]), (), settings, files)
         except ConfigurationError as error:
             problems += error.problems
     return models, problems
@@ -101,11 +107,22 @@ def _limit(model: ServedModel) -> str:
 
 def _cause(model: ServedModel) -> str | None:
     """Why the model cannot serve, in all the words there are: they are for the operator."""
-    spec = model.spec
+    name = model.spec.triton_model
+    states = model.backend.replicas.states()
+    causes = [_words(name, state) for state in states if state.error is not None]
+    if causes:
+        rest = len(states) - len(causes)
+        return "; ".join(causes) + (f"; {rest} of {len(states)} Tritons are ready" if rest else "")
     try:
-        if not model.backend.is_ready():
-            return f"Triton at {spec.url} has no model {spec.triton_model!r} that is ready"
         model.backend.check_contract()
     except ApiError as error:
-        return f"{spec.triton_model!r} at {spec.url}: {error.detail or error.message}"
+        where = ", ".join(state.address.host_and_port for state in states)
+        return f"{name!r} at {where}: {error.detail or error.message}"
     return None
+
+
+def _words(name: str, state: ReplicaState) -> str:
+    where, error = state.address.host_and_port, state.error
+    if isinstance(error, ModelNotReady) or error is None:
+        return f"Triton at {where} has no model {name!r} that is ready"
+    return f"{name!r} at {where}: {error.detail or error.message}"

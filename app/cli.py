@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from app.errors import ConfigurationError, Problem
+from app.lifecycle.service_folder import VARIABLE, ServiceFolder, Snapshot
 from app.settings import PROJECT_ROOT, TABLE, Setting, Settings
 from app.version import VERSION
 
@@ -98,10 +99,16 @@ def _serve(parsed: argparse.Namespace) -> NoReturn:
     if not GUNICORN_CONFIGURATION.is_file():
         print("openai-api: serve works from the source folder; install with -e", file=sys.stderr)
         sys.exit(EXIT_CONFIGURATION)
-    # What is wrong is told here, once, and not by every worker.
-    _load_models(settings)
+    # What is wrong is told here, and the workers get what was found to be right.
+    snapshot = _checked_snapshot(settings)
     _check_address(settings)
-    environ["CONFIG_FILE"] = str(settings.config_file)
+    folder = ServiceFolder.create()
+    folder.publish(snapshot)
+    environ[VARIABLE] = str(folder.path)
+    # A link stays one: what it leads to may be another file at the next reload.
+    environ["CONFIG_FILE"] = os.path.abspath(
+        Path(environ.get("CONFIG_FILE", settings.config_file)).expanduser()
+    )
     command = [sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONFIGURATION)]
     # Python looks for `app` and `wsgi` in the working folder first.
     os.chdir(PROJECT_ROOT)
@@ -121,10 +128,10 @@ def _check_address(settings: Settings) -> None:
     raise ConfigurationError([Problem("--host and --port", reason)])
 
 
-def _load_models(settings: Settings) -> None:
-    from app.application import load_catalogue
+def _checked_snapshot(settings: Settings) -> Snapshot:
+    from app.publish_config import checked_snapshot
 
-    load_catalogue(settings)
+    return checked_snapshot(settings)
 
 
 def _demo(arguments: Sequence[str]) -> NoReturn:

@@ -13,10 +13,14 @@ ERROR_TYPES = {
     405: "invalid_request_error",
     408: "timeout_error",
     413: "invalid_request_error",
+    414: "invalid_request_error",
     415: "invalid_request_error",
+    417: "invalid_request_error",
     429: "rate_limit_error",
+    431: "invalid_request_error",
     499: "client_closed_request",
     500: "server_error",
+    501: "server_error",
     502: "server_error",
     503: "service_unavailable_error",
     504: "timeout_error",
@@ -30,12 +34,15 @@ class ApiError(Exception):
 
     `message` is for the client and never holds a backend's words, an address or a path.
     `detail` is for the log alone. `retry_after` is in seconds, None when a retry is not advised.
+    If a backend `has_not_begun`, or there `is_broken_connection`, another may be asked.
     """
 
     status = 500
     code: str | None = None
     is_worth_retrying = True
     retry_after: int | None = None
+    has_not_begun = False
+    is_broken_connection = False
 
     def __init__(
         self,
@@ -102,6 +109,13 @@ class ModelNotSupported(InvalidRequest):
     code = "model_not_supported"
 
 
+class AuthenticationError(ApiError):
+    """The request has no API key, or none that is known."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
 class NotFound(ApiError):
     """No such route."""
 
@@ -136,11 +150,25 @@ class BodyTooLarge(ApiError):
     code = "request_too_large"
 
 
+class TargetTooLong(ApiError):
+    """The request line is over the limit."""
+
+    status = 414
+    code = "uri_too_long"
+
+
 class UnsupportedMediaType(ApiError):
     """The request body is not declared as plain JSON."""
 
     status = 415
     code = "unsupported_media_type"
+
+
+class ExpectationFailed(ApiError):
+    """The header Expect asks for something unknown."""
+
+    status = 417
+    code = "expectation_failed"
 
 
 class ModelOverloaded(ApiError):
@@ -149,6 +177,24 @@ class ModelOverloaded(ApiError):
     status = 429
     code = "model_overloaded"
     retry_after = 1
+
+
+class RateLimitExceeded(ApiError):
+    """The API key has used up one of its limits."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class HeadersTooLarge(ApiError):
+    """The request has too many header fields, or too large ones."""
+
+    status = 431
+    code = "headers_too_large"
 
 
 class ClientDisconnected(ApiError):
@@ -166,6 +212,14 @@ class InternalError(ApiError):
     is_worth_retrying = False
 
 
+class TransferCodingUnknown(ApiError):
+    """The body is encoded in a way that is not known here."""
+
+    status = 501
+    code = "unknown_transfer_coding"
+    is_worth_retrying = False
+
+
 class BackendError(ApiError):
     """Triton or its model failed, or answered something that breaks the contract."""
 
@@ -179,6 +233,14 @@ class BackendUnavailable(ApiError):
 
     status = 503
     code = "backend_unavailable"
+    retry_after = 1
+
+
+class ServerOverloaded(ApiError):
+    """This process has as many open requests as it takes."""
+
+    status = 503
+    code = "server_overloaded"
     retry_after = 1
 
 

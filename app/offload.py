@@ -68,6 +68,23 @@ def run_if(is_large: bool, function: Callable[P, T], /, *args: P.args, **kwargs:
     return run(function, *args, **kwargs) if is_large else function(*args, **kwargs)
 
 
+def current_task() -> Any:
+    """What runs here on an event loop, None on any other host; for `fail_task`."""
+    if not is_event_loop():
+        return None
+    import gevent
+
+    return gevent.getcurrent()
+
+
+def fail_task(task: Any, error: Exception) -> None:
+    """Raise `error` in a task, wherever it waits. Does nothing where tasks are threads."""
+    if task is not None:
+        import gevent
+
+        gevent.kill(task, error, block=False)
+
+
 def time_limit(seconds: float) -> AbstractContextManager[Any]:
     """Raise TimeoutError in what runs inside after `seconds`.
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from app.errors import ConfigurationError, Problem
+from app.key_digests import read_keys
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,6 +22,8 @@ STARTED_AT = "OPENAI_API_STARTED_AT"
 LOG_LEVELS = ("CRITICAL", "FATAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
 SERVER_LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 GRPC_CLIENTS = ("sockets", "grpcio")
+MEMORY_STORAGE = "memory://"
+SHARED_STORAGES = ("redis://", "rediss://")
 TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 
 
@@ -40,10 +43,23 @@ def _port(value: str) -> int:
     return int(value)
 
 
+def _address(value: str) -> str | None:
+    host, _, port = value.rpartition(":")
+    if not value.strip():
+        return None
+    if not host or (":" in host and not (host[0] == "[" and host[-1] == "]")):
+        raise ValueError("must be an address and a port, as 127.0.0.1:9100 or [::1]:9100")
+    return f"{host}:{_port(port)}"
+
+
 def _count(value: str) -> int:
     if not value.isascii() or not value.isdigit() or int(value) < 1:
         raise ValueError("must be a whole number, 1 or more")
     return int(value)
+
+
+def _delay(value: str) -> float:
+    return _seconds(value) if value.strip("0.") else 0.0
 
 
 def _seconds(value: str) -> float:
@@ -75,6 +91,12 @@ def _grpc_client(value: str) -> str:
     return value
 
 
+def _storage(value: str) -> str:
+    if value != MEMORY_STORAGE and not value.startswith(SHARED_STORAGES):
+        raise ValueError(f"must be {MEMORY_STORAGE}, or begin with {' or '.join(SHARED_STORAGES)}")
+    return value
+
+
 def _server_log_level(value: str) -> str:
     level = {"trace": "debug"}.get(value.lower(), value.lower())
     if level not in SERVER_LOG_LEVELS:
@@ -84,7 +106,10 @@ def _server_log_level(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row: `cast` turns the variable's text into the value and says what is allowed."""
+    """One row: `cast` turns the variable's text into the value and says what is allowed.
+
+    A `default` of None stands for what is not set. What a secret one held is never told.
+    """
 
     name: str
     env: str
@@ -92,6 +117,7 @@ class Setting:
     cast: Callable[[str], Any]
     help: str
     flags: tuple[str, ...] = ()
+    is_secret: bool = False
 
     @property
     def label(self) -> str:
@@ -161,6 +187,20 @@ TABLE: tuple[Setting, ...] = (
         "seconds that open requests get to finish when the server stops",
     ),
     Setting(
+        "drain_delay",
+        "DRAIN_DELAY",
+        0.0,
+        _delay,
+        "seconds for which a server that is to stop still serves, while /readyz says 503",
+    ),
+    Setting(
+        "worker_connections",
+        "WORKER_CONNECTIONS",
+        2048,
+        _count,
+        "connections of a worker; 9 of 10 may be requests other than for health and models",
+    ),
+    Setting(
         "cl100k_file",
         "CL100K_FILE",
         PROJECT_ROOT / "cl100k_base.tiktoken",
@@ -173,6 +213,51 @@ TABLE: tuple[Setting, ...] = (
         "sockets",
         _grpc_client,
         "what speaks gRPC with Triton: sockets, which is the server's own and fast, or grpcio",
+    ),
+    Setting(
+        "api_keys",
+        "API_KEYS",
+        None,
+        read_keys,
+        "keys that may use the server, separated by commas; without any it is open to all",
+        is_secret=True,
+    ),
+    Setting("api_keys_file", "API_KEYS_FILE", None, _path, "a file with one key on each line"),
+    Setting(
+        "key_requests_per_minute",
+        "KEY_REQUESTS_PER_MINUTE",
+        None,
+        _count,
+        "requests that a key may make in a minute",
+    ),
+    Setting(
+        "key_tokens_per_minute",
+        "KEY_TOKENS_PER_MINUTE",
+        None,
+        _count,
+        "tokens that a key may use in a minute",
+    ),
+    Setting(
+        "key_concurrent_requests",
+        "KEY_CONCURRENT_REQUESTS",
+        None,
+        _count,
+        "requests that a key may have open at once, in each worker",
+    ),
+    Setting(
+        "rate_limit_storage",
+        "RATE_LIMIT_STORAGE",
+        MEMORY_STORAGE,
+        _storage,
+        "where the limits per minute are counted: in each worker, or in a Redis (redis://...)",
+        is_secret=True,
+    ),
+    Setting(
+        "metrics_bind",
+        "METRICS_BIND",
+        None,
+        _address,
+        "address and port for GET /metrics alone, which then is not on the server's own",
     ),
 )
 
@@ -193,8 +278,17 @@ class Settings:
     body_timeout: float
     keep_alive_interval: float
     graceful_timeout: float
+    drain_delay: float
+    worker_connections: int
     cl100k_file: Path
     grpc_client: str
+    api_keys: tuple[bytes, ...] | None = field(repr=False)
+    api_keys_file: Path | None
+    key_requests_per_minute: int | None
+    key_tokens_per_minute: int | None
+    key_concurrent_requests: int | None
+    rate_limit_storage: str = field(repr=False)
+    metrics_bind: str | None
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -211,7 +305,10 @@ class Settings:
             try:
                 values[setting.name] = setting.default if given is None else setting.cast(given)
             except ValueError as error:
-                problems.append(Problem(setting.label, f"{error}, but is {given!r}"))
+                told = str(error) if setting.is_secret else f"{error}, but is {given!r}"
+                problems.append(Problem(setting.label, told))
+        if not problems and (values["metrics_bind"] or "").endswith(f":{values['port']}"):
+            problems.append(Problem("METRICS_BIND", "must have another port than PORT"))
         if problems:
             raise ConfigurationError(problems)
         return cls(**values)

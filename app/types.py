@@ -51,14 +51,14 @@ class Task(StrEnum):
 class RequestContext:
     """What travels beside a request: its id, the way to call it off, what has arrived, its use.
 
-    `time_limit` is what the client gives it, in seconds of its own, None for the model's limits.
+    `deadline`, in seconds of the monotonic clock, is the client's own beside the model's limits.
     """
 
     request_id: str
     cancellation: Cancellation = field(default_factory=Cancellation)
     arrivals: Arrivals = field(default_factory=Arrivals)
     tally: Tally = field(default_factory=Tally)
-    time_limit: float | None = None
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

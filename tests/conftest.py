@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 from tests.applications import build_application, standard_configuration
 from tests.scripted_triton import ScriptedHttpTriton, ScriptedTriton
 
-# The real Triton, and the server in front of it.
-pytest_plugins = ("tests.live.fixtures",)
+# The real Triton, and the server in front of it; the options and marks of the fault cases.
+pytest_plugins = ("tests.live.fixtures", "tests.faults.plugin")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from app.registry import RerankSpec
 from app.triton.contract import ModelContract
 from app.triton.errors import broken_contract
 from app.triton.http_connection import HttpConnection
+from app.triton.replicas import Replicas
 from app.triton.tensors import Array
 from app.types import RequestContext
 
@@ -20,10 +21,12 @@ from app.types import RequestContext
 class CrossEncoder:
     """One rerank model."""
 
-    def __init__(self, spec: RerankSpec, connection: HttpConnection, pad_id: int = 0) -> None:
+    def __init__(
+        self, spec: RerankSpec, replicas: Replicas[HttpConnection], pad_id: int = 0
+    ) -> None:
         self._spec = spec
-        self._encoder = Encoder(spec, connection, pad_id)
-        self.is_ready = self._encoder.is_ready
+        self._encoder = Encoder(spec, replicas, pad_id)
+        self.replicas = replicas
         self.max_tokens = self._encoder.max_tokens
 
     def check_contract(self) -> None:

@@ -14,6 +14,7 @@ from app.registry import EmbeddingSpec
 from app.triton.contract import ModelContract, TensorSpec
 from app.triton.errors import broken_contract
 from app.triton.http_connection import HttpConnection
+from app.triton.replicas import Replicas
 from app.triton.tensors import Array
 from app.types import RequestContext
 
@@ -28,10 +29,12 @@ Vectors: TypeAlias = NDArray[np.float32]
 class Embedding:
     """One embedding model."""
 
-    def __init__(self, spec: EmbeddingSpec, connection: HttpConnection, pad_id: int = 0) -> None:
+    def __init__(
+        self, spec: EmbeddingSpec, replicas: Replicas[HttpConnection], pad_id: int = 0
+    ) -> None:
         self._spec = spec
-        self._encoder = Encoder(spec, connection, pad_id)
-        self.is_ready = self._encoder.is_ready
+        self._encoder = Encoder(spec, replicas, pad_id)
+        self.replicas = replicas
         self.max_tokens = self._encoder.max_tokens
 
     def check_contract(self) -> None:

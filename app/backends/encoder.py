@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from app import offload
 from app.backends.encoder_batches import Row, mask_of, padded, split_by_length
-from app.errors import ApiError, ClientDisconnected
+from app.errors import ApiError
 from app.registry.specs import EncoderSpec
 from app.triton.contract import KeptContract, ModelContract, TensorSpec
-from app.triton.errors import ContractMismatch, broken_contract, is_transport_failure
+from app.triton.errors import ContractMismatch, broken_contract, is_backend_failure
 from app.triton.http_connection import HttpConnection
+from app.triton.replicas import Replicas
 from app.triton.tensors import Array, cast
 from app.types import ENCODER_INPUTS, RequestContext
 
@@ -39,17 +40,13 @@ class Encoder:
     `pad_id` is the tokenizer's token for what is not there.
     """
 
-    def __init__(self, spec: EncoderSpec, connection: HttpConnection, pad_id: int = 0) -> None:
+    def __init__(
+        self, spec: EncoderSpec, replicas: Replicas[HttpConnection], pad_id: int = 0
+    ) -> None:
         self._spec = spec
-        self._connection = connection
+        self._replicas = replicas
         self._pad_id = pad_id
-        self._contract = KeptContract(
-            lambda: connection.contract(spec.triton_model, spec.triton_version)
-        )
-
-    def is_ready(self) -> bool:
-        """Whether Triton says that the model is ready."""
-        return self._connection.is_model_ready(self._spec.triton_model, self._spec.triton_version)
+        self._contract = KeptContract(self._read_contract)
 
     def check_contract(self, output: str) -> None:
         """Refuse a model whose tensors do not fit the configuration."""
@@ -108,22 +105,49 @@ class Encoder:
 
     def _run(self, rows: Sequence[Row], output: str, context: RequestContext) -> tuple[Array, Mask]:
         if context.cancellation.is_cancelled:
-            raise ClientDisconnected("the client went away")
-        known = self.contract
+            raise context.cancellation.error
         try:
-            return self._infer(rows, output, context, known)
-        except ContractMismatch:
-            self._contract.forget()
-            if self.contract == known:
-                raise
-            return self._infer(rows, output, context, self.contract)
+            result, lease = self._replicas.attempt(
+                lambda lease: self._asked(lease.connection, rows, output, context),
+                repeats_broken=True,
+            )
         except ApiError as error:
-            if is_transport_failure(error):
+            if is_backend_failure(error):
                 self._contract.forget()
             raise
+        lease.succeeded()
+        lease.close()
+        return result
+
+    def _asked(
+        self, triton: HttpConnection, rows: Sequence[Row], output: str, context: RequestContext
+    ) -> tuple[Array, Mask]:
+        known = self.contract
+        try:
+            return self._infer(triton, rows, output, context, known)
+        except ContractMismatch:
+            contract = self._contract_of(triton)
+            self._contract.replace(contract)
+            if contract == known:
+                raise
+            return self._infer(triton, rows, output, context, contract)
+
+    def _read_contract(self) -> ModelContract:
+        contract, lease = self._replicas.attempt(lambda lease: self._contract_of(lease.connection))
+        # That it can be asked about a model is no proof that the model works.
+        lease.close()
+        return contract
+
+    def _contract_of(self, triton: HttpConnection) -> ModelContract:
+        return triton.contract(self._spec.triton_model, self._spec.triton_version)
 
     def _infer(
-        self, rows: Sequence[Row], output: str, context: RequestContext, contract: ModelContract
+        self,
+        triton: HttpConnection,
+        rows: Sequence[Row],
+        output: str,
+        context: RequestContext,
+        contract: ModelContract,
     ) -> tuple[Array, Mask]:
         spec, names = self._spec, self._names(contract)
         ids, num_rows = contract.inputs[names["input_ids"]], len(rows)
@@ -133,12 +157,13 @@ class Encoder:
         if max(len(row.ids) for row in rows) > width:
             raise broken_contract(f"the model takes {width} tokens now, and took more before")
         mask = mask_of(rows, width)
-        values = self._connection.infer(
+        values = triton.infer(
             spec.triton_model,
             spec.triton_version,
             self._tensors(rows, mask, names, contract),
             output,
             context.request_id,
+            context.deadline,
         )
         if values.ndim < 1 or values.shape[0] != len(rows):
             raise broken_contract(f"{len(rows)} rows gave an output of shape {values.shape}")

@@ -15,12 +15,14 @@ from app.backends.fastertransformer_inputs import NEUTRAL, OWN_INPUTS, Inputs
 from app.backends.generation import Capabilities, GenerationJob
 from app.backends.job_reader import JobReader, run_job
 from app.backends.sampling_rules import end_id_of, end_ids, stop_words
-from app.backends.streamed_model import StreamedModel, Values, check_tensors
+from app.backends.sending import Values
+from app.backends.streamed_model import StreamedModel, check_tensors
 from app.chunks import Tokens
 from app.prompting.tokenizers import Tokenizer
 from app.registry import LanguageModelSpec
 from app.triton.contract import ModelContract
 from app.triton.grpc_connection import GrpcConnection
+from app.triton.replicas import Replicas
 
 # Which tensor a model must declare for a field of a request.
 TENSORS: Mapping[str, str] = {
@@ -54,14 +56,14 @@ class FasterTransformer:
     """One model with FasterTransformer's contract."""
 
     def __init__(
-        self, spec: LanguageModelSpec, connection: GrpcConnection, tokenizer: Tokenizer
+        self, spec: LanguageModelSpec, replicas: Replicas[GrpcConnection], tokenizer: Tokenizer
     ) -> None:
         self._spec = spec
         # Which tokens are reasoning, or end the only call, is counted message by message.
         is_parsed = spec.reasoning_parser is not None or spec.tool_call_parser is not None
-        self._model = StreamedModel(spec, connection, is_cumulative=not is_parsed)
+        self._model = StreamedModel(spec, replicas, is_cumulative=not is_parsed)
         self._inputs = Inputs(spec.facts, tokenizer)
-        self.is_ready = self._model.is_ready
+        self.replicas = replicas
 
     def capabilities(self) -> Capabilities:
         """What the model declares tensors for. Raises BackendError for another contract."""

@@ -18,7 +18,7 @@ from app.backends.sampling_rules import (
     seed_of,
     stop_words,
 )
-from app.backends.streamed_model import required_inputs
+from app.backends.sending import required_inputs
 from app.backends.word_lists import encode_words, phrases
 from app.errors import UnsupportedParameter
 from app.prompting.tokenizers import Tokenizer

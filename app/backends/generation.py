@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.chunks import Tokens
+from app.triton.replicas import Replicas
 from app.types import Generation, RequestContext
 
 
@@ -78,5 +79,6 @@ class GenerationBackend(Protocol):
     def check_contract(self) -> None:
         """Raises BackendError, with a detail for the operator, for a model that cannot serve."""
 
-    def is_ready(self) -> bool:
-        """Whether Triton says that the model is ready. Raises ApiError when it cannot be asked."""
+    @property
+    def replicas(self) -> Replicas[Any]:
+        """The Tritons that serve it."""

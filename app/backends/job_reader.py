@@ -7,7 +7,8 @@ from contextlib import closing
 from typing import Any, Protocol
 
 from app.backends.generation import GenerationJob
-from app.backends.streamed_model import StreamedModel, Values
+from app.backends.sending import Values
+from app.backends.streamed_model import StreamedModel
 from app.chunks import Tokens
 from app.triton.contract import ModelContract
 

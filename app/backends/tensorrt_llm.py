@@ -23,6 +23,7 @@ from app.registry import LanguageModelSpec
 from app.triton.contract import ModelContract
 from app.triton.errors import broken_contract
 from app.triton.grpc_connection import GrpcConnection
+from app.triton.replicas import Replicas
 
 REFUSALS = (structure_refused, beams_refused)
 
@@ -31,12 +32,12 @@ class TensorrtLlm:
     """One model; what it declares in Triton tells whether it takes token ids or text."""
 
     def __init__(
-        self, spec: LanguageModelSpec, connection: GrpcConnection, tokenizer: Tokenizer
+        self, spec: LanguageModelSpec, replicas: Replicas[GrpcConnection], tokenizer: Tokenizer
     ) -> None:
-        self._model = StreamedModel(spec, connection)
+        self._model = StreamedModel(spec, replicas)
         self._tokens = TokenLevel(spec, tokenizer)
         self._text = TextLevel(spec, tokenizer)
-        self.is_ready = self._model.is_ready
+        self.replicas = replicas
 
     def capabilities(self) -> Capabilities:
         """What the model takes. Raises BackendError for another contract."""

@@ -15,7 +15,7 @@ import numpy as np
 from app.backends.generation import GenerationJob
 from app.backends.refusals import too_many_beams
 from app.backends.sampling_rules import GREEDY_TOP_P, NO_END, choosing, seed_of
-from app.backends.streamed_model import required_inputs
+from app.backends.sending import required_inputs
 from app.backends.structure_texts import StructureTexts
 from app.backends.word_lists import encode_words
 from app.registry.specs import GenerationFacts

@@ -10,7 +10,8 @@ from app.backends.closing_words import ClosingWords
 from app.backends.generation import Capabilities, Continuation, GenerationJob
 from app.backends.job_reader import JobReader
 from app.backends.sampling_rules import end_ids, is_endless, stop_words
-from app.backends.streamed_model import Values, check_tensors
+from app.backends.sending import Values
+from app.backends.streamed_model import check_tensors
 from app.backends.structure_texts import StructureTexts
 from app.backends.tensorrt_llm_inputs import (
     INPUTS,

@@ -15,7 +15,8 @@ from app.backends.job_reader import JobReader
 from app.backends.prompt_scores import prompt_scores
 from app.backends.prompt_scoring import PromptScoring
 from app.backends.sampling_rules import BAN, NO_END, bans, end_ids, stop_words
-from app.backends.streamed_model import Values, check_tensors
+from app.backends.sending import Values
+from app.backends.streamed_model import check_tensors
 from app.backends.structure_texts import StructureTexts
 from app.backends.tensorrt_llm_inputs import (
     INPUTS,

@@ -13,7 +13,8 @@ from app.backends.contract_kinds import check_inputs
 from app.backends.generation import Capabilities, GenerationJob
 from app.backends.job_reader import JobReader, run_job
 from app.backends.refusals import alternatives_refused, requests_own, structure_refused
-from app.backends.streamed_model import StreamedModel, Values, check_tensors
+from app.backends.sending import Values
+from app.backends.streamed_model import StreamedModel, check_tensors
 from app.backends.structure_texts import LONG, StructureTexts
 from app.backends.text_prompt import prompt_text
 from app.backends.vllm_parameters import GUIDES, read_guide, read_stops, sampling_json
@@ -24,6 +25,7 @@ from app.prompting.tokenizers import Tokenizer
 from app.registry import LanguageModelSpec
 from app.triton.contract import ModelContract
 from app.triton.grpc_connection import GrpcConnection
+from app.triton.replicas import Replicas
 
 REQUIRED_INPUTS = ("text_input", "sampling_parameters", "stream")
 FIELDS = frozenset(
@@ -61,13 +63,13 @@ class Vllm:
     """One model with the vLLM backend's contract."""
 
     def __init__(
-        self, spec: LanguageModelSpec, connection: GrpcConnection, tokenizer: Tokenizer
+        self, spec: LanguageModelSpec, replicas: Replicas[GrpcConnection], tokenizer: Tokenizer
     ) -> None:
         self._spec = spec
         self._tokenizer = tokenizer
         self._guides = StructureTexts(read_guide)
-        self._model = StreamedModel(spec, connection)
-        self.is_ready = self._model.is_ready
+        self._model = StreamedModel(spec, replicas)
+        self.replicas = replicas
 
     def capabilities(self) -> Capabilities:
         """What the release of the backend knows. Raises BackendError for another contract."""

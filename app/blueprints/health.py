@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response
 
 from app.services.readiness import readiness
@@ -22,7 +24,11 @@ def get_health() -> Response:
 @blueprint.get("/readyz")
 def get_readiness() -> Response:
     """200 when every model is ready in its Triton, else 503, with each model's cause."""
-    report = readiness(current_server().catalogue)
+    server = current_server()
+    if server.lifecycle is not None and server.lifecycle.is_stopping:
+        report: dict[str, Any] = {"status": "draining"}
+    else:
+        report = readiness(server.catalogue)
     if report["status"] == "ready":
         return json_response(report)
     response = json_response(report, 503)

@@ -19,8 +19,13 @@ class TokenizerLoadError(Exception):
 
 def load_hub_tokenizer(folder: Path, *, trust_remote_code: bool) -> Any:
     """The folder's `transformers` tokenizer. Raises TokenizerLoadError."""
-    config = _read_config(folder)
-    code = _own_code(config)
+    code = _own_code(folder)
+    if code is not None and "--" in code:
+        raise TokenizerLoadError(
+            f"The tokenizer in {folder} names Python code outside its folder ({code}); copy that "
+            'file into the folder, read it, and name it in "auto_map" without what stands '
+            'before "--".'
+        )
     if code is not None and not trust_remote_code:
         raise TokenizerLoadError(
             f"The tokenizer in {folder} needs the folder's own Python code ({code}); read that "
@@ -33,13 +38,22 @@ def load_hub_tokenizer(folder: Path, *, trust_remote_code: bool) -> Any:
         raise TokenizerLoadError(_sentence(folder, error)) from error
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def _own_code(folder: Path) -> str | None:
+    """The class in the folder's own code, as `module.Class`, that its tokenizer needs."""
     if not folder.is_dir():
         raise TokenizerLoadError(
             f"{folder} is not a folder; put the model's Hugging Face folder there or correct the "
             "path in the configuration."
         )
-    file = folder / "tokenizer_config.json"
+    config = _read_config(folder / "tokenizer_config.json")
+    code = _named_class(config)
+    # Older folders name it with the model's classes. It matters where no other class is named.
+    if code is None and not config.get("tokenizer_class"):
+        return _named_class(_read_config(folder / "config.json"))
+    return code
+
+
+def _read_config(file: Path) -> dict[str, Any]:
     try:
         config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     except ValueError as error:
@@ -49,8 +63,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _own_code(config: dict[str, Any]) -> str | None:
-    """The class in the folder's own code, as `module.Class`, that `auto_map` names."""
+def _named_class(config: dict[str, Any]) -> str | None:
+    """What `auto_map` names as the class of the tokenizer, None for one of `transformers`."""
     names = config.get("auto_map")
     if isinstance(names, dict):
         names = names.get("AutoTokenizer")
@@ -58,13 +72,12 @@ def _own_code(config: dict[str, Any]) -> str | None:
         return names
     if not isinstance(names, (list, tuple)):
         return None
-    named: list[str] = [name for name in names if name]  # [slow, fast], either may be null
+    named = [str(name) for name in names if name]  # [slow, fast], either may be null
     return named[-1] if named else None
 
 
 def _open(folder: Path, code: str | None) -> Any:
-    # Read when `transformers` is imported: nothing is fetched, and no advice is printed.
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    # Read when `transformers` is imported: no advice is printed.
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     if code is None:
         from transformers import AutoTokenizer

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.errors import ConfigurationError, Problem
+from app.errors import Problem
+from app.registry.files import ConfigurationFiles, read_json
 from app.registry.folders import FolderFacts, read_facts, read_pooling
 from app.registry.model_registry import ModelRegistry
 from app.registry.specs import (
@@ -33,36 +33,25 @@ OF_BACKENDS: Mapping[str, Sequence[str]] = {
 }
 
 
-def read_registry(path: Path, templates: Path) -> tuple[ModelRegistry, list[Problem]]:
+def read_registry(
+    path: Path, templates: Path, files: ConfigurationFiles
+) -> tuple[ModelRegistry, list[Problem]]:
     """The models whose entries are right, and every mistake in the others.
 
-    `templates` is the folder of the chat templates that come with the server.
+    The file and the templates it names are read from `files`; `templates` is the folder of the
+    chat templates that come with the server.
 
     Raises:
         ConfigurationError: the file cannot be read at all.
     """
-    sections, broken, problems = parse_configuration(_read(path))
-    loader = _Loader(path.parent, templates, sections, broken)
+    sections, broken, problems = parse_configuration(read_json(path, files))
+    loader = _Loader(path.parent, templates, files, sections, broken)
     specs = loader.specs()
     loader.check_words()
     loader.check_names()
     loader.check_effects()
     loader.check_broken()
     return ModelRegistry(specs, loader.warnings), problems + loader.problems
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
-    except UnicodeDecodeError:
-        problem = "is not UTF-8 text; save it as UTF-8"
-    except json.JSONDecodeError as error:
-        problem = f"is not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
-    except (RecursionError, ValueError):
-        problem = "is nested too deeply, or holds a number that is too long"
-    raise ConfigurationError([Problem(str(path), problem)])
 
 
 class _Names:
@@ -81,10 +70,16 @@ class _Loader:
     """Turns sections into specs and collects what is wrong on the way."""
 
     def __init__(
-        self, base: Path, templates: Path, sections: Mapping[str, Section], broken: Section
+        self,
+        base: Path,
+        templates: Path,
+        files: ConfigurationFiles,
+        sections: Mapping[str, Section],
+        broken: Section,
     ) -> None:
         self.base = base
         self.templates = templates
+        self.files = files
         self.sections = sections
         self.broken = broken
         self.problems: list[Problem] = []
@@ -180,7 +175,7 @@ class _Loader:
         return {
             "name": entry["name"],
             "place": path,
-            "url": entry["url"],
+            "urls": entry["url"],
             "folder": folder.resolve(),
             "triton_model": entry["triton_model"] or entry["name"],
             "triton_version": entry["triton_version"] or "",
@@ -217,8 +212,8 @@ class _Loader:
         if not name:
             return None
         for folder in (self.base, self.templates):
-            if (folder / name).is_file():
-                return (folder / name).resolve()
+            if self.files.has(folder / name):
+                return folder / name
         self._problem(
             path,
             f"there is no file {name!r}, neither beside the configuration file nor in"

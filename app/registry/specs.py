@@ -24,12 +24,15 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """What every kind of model has. `place` is its entry in the configuration: "llm[0]"."""
+    """What every kind of model has. `place` is its entry in the configuration: "llm[0]".
+
+    `urls` are the addresses of the Tritons that serve it, each alone enough.
+    """
 
     task: ClassVar[Task]
 
     name: str
-    url: str
+    urls: tuple[str, ...]
     folder: Path
     triton_model: str
     triton_version: str = ""

@@ -72,7 +72,8 @@ def _of_user(content: Sequence[Any]) -> list[Message]:
     def parse(block: Any) -> Message:
         if _kind(block, USER_BLOCKS) == "text":
             return {"role": "user", "content": _string(block, "text")}
-        result = _joined_text(block.get("content") or "", "content")
+        content = block.get("content")
+        result = "" if content is None else _joined_text(content, "content")
         return {
             "role": "tool",
             "tool_call_id": _string(block, "tool_use_id"),

@@ -34,6 +34,7 @@ from app.types import ChatRequest, Sampling, StructuredOutput, ToolChoice
 # Anthropic's modes, in the words of the pipeline.
 MODES = {"auto": "auto", "any": "required", "tool": "function", "none": "none"}
 THINKING = ("enabled", "adaptive", "disabled")
+DISPLAYS = ("summarized", "omitted")
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
@@ -84,7 +85,7 @@ class AnthropicToolChoice(StrictField):
         with within("type"):
             kind = Choice(*MODES).parse(value.get("type"))
         with within("disable_parallel_tool_use"):
-            is_single = Flag().parse(value.get("disable_parallel_tool_use") or False)
+            is_single = Flag().parse(_given(value, "disable_parallel_tool_use", False))
         name = parse_name(value.get("name")) if kind == "tool" else None
         return ToolChoice(MODES[kind], name), not is_single
 
@@ -98,8 +99,14 @@ class Thinking(StrictField):
         with within("type"):
             kind = Choice(*THINKING).parse(value.get("type"))
         with within("display"):
-            display = Choice("summarized", "omitted").parse(value.get("display") or "summarized")
+            display = Choice(*DISPLAYS).parse(_given(value, "display", DISPLAYS[0]))
         return kind, kind != "disabled" and display != "omitted"
+
+
+def _given(value: Mapping[str, Any], name: str, default: Any) -> Any:
+    """The object's own value, or the default where it is absent or null."""
+    given = value.get(name)
+    return default if given is None else given
 
 
 class OutputConfig(StrictField):

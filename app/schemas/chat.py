@@ -27,6 +27,7 @@ from app.schemas.unsupported import CHAT_FIELDS, SAMPLING_FIELDS
 from app.types import ChatRequest, ToolChoice
 
 MAX_TOP_LOGPROBS = 20
+MAX_KWARG_LENGTH = 256
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 
 
@@ -37,9 +38,10 @@ class TemplateKwargs(StrictField):
         if not isinstance(value, dict):
             raise mismatch("an object", value)
         for name, item in value.items():
-            if not isinstance(item, bool) and not (isinstance(item, str) and len(item) <= 256):
-                problem = mismatch("a boolean or a string of at most 256 characters", item)
-                raise nested(name, problem)
+            is_text = isinstance(item, str) and len(item) <= MAX_KWARG_LENGTH
+            if not isinstance(item, bool) and not is_text:
+                allowed = f"a boolean or a string of at most {MAX_KWARG_LENGTH} characters"
+                raise nested(name, mismatch(allowed, item))
         # To a template the text "false" would be true.
         return {name: _as_flag(item) for name, item in value.items()}
 

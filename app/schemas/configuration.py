@@ -13,7 +13,7 @@ from app.schemas.configuration_fields import (
     FimTemplate,
     InputConfig,
     MaskPositions,
-    Url,
+    Urls,
 )
 from app.schemas.fields import (
     Choice,
@@ -84,7 +84,7 @@ class ServedSchema(ConfigurationSchema):
     """What the entries of all kinds of models share."""
 
     name = Text(shortest=1, longest=256, required=True)
-    url = Url(required=True)
+    url = Urls(required=True)
     path = Text(shortest=1, required=True)
     triton_model = optional(Text, shortest=1)
     triton_version = optional(Text)

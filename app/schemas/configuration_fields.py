@@ -10,17 +10,29 @@ from marshmallow import ValidationError
 from app.schemas.fields import Integer, Number, StrictField, mismatch, within
 from app.types import ENCODER_INPUTS
 
+# More names and addresses than anyone lists by hand; a name may stand for several.
+MAX_URLS = 64
 
-class Url(StrictField):
-    """A Triton's address, host:port with or without a scheme; a list may hold one of them."""
+
+class Urls(StrictField):
+    """Addresses of Tritons, one or a list: host:port with or without a scheme."""
 
     schemes = ("http", "https", "grpc", "grpcs")
 
-    def parse(self, value: Any) -> str:
-        if isinstance(value, list):
-            if len(value) > 1:
-                raise ValidationError("several addresses are not supported yet: give one")
-            value = value[0] if value else ""
+    def parse(self, value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            return (self._address(value),)
+        if not 0 < len(value) <= MAX_URLS:
+            raise ValidationError(f"must hold 1 to {MAX_URLS} addresses, but holds {len(value)}")
+        addresses = []
+        for index, item in enumerate(value):
+            with within(index):
+                addresses.append(self._address(item))
+            if addresses[-1] in addresses[:-1]:
+                raise ValidationError({index: ["is in the list already"]})
+        return tuple(addresses)
+
+    def _address(self, value: Any) -> str:
         if not isinstance(value, str):
             raise mismatch('a string like "localhost:8001"', value)
         scheme, separator, address = value.rpartition("://")

@@ -72,10 +72,12 @@ class StrictField(fields.Field[Any]):
 
 def optional(field: type[StrictField], *args: Any, default: Any = None, **kwargs: Any) -> Any:
     """A field that may be absent or null; both give the default."""
-    return _Optional(field(*args, **kwargs), default)
+    return OptionalField(field(*args, **kwargs), default)
 
 
-class _Optional(StrictField):
+class OptionalField(StrictField):
+    """What `inner` takes, or null, which gives the default."""
+
     def __init__(self, inner: StrictField, default: Any) -> None:
         super().__init__(allow_none=True, load_default=default)
         self.inner = inner

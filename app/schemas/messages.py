@@ -63,7 +63,7 @@ class ChatMessage(StrictField):
                 if not isinstance(value[name], str):
                     raise nested(name, mismatch("a string", value[name]))
                 extras[name] = value[name]
-        if value.get("tool_calls"):
+        if value.get("tool_calls") not in (None, []):
             extras["tool_calls"] = self._tool_calls(value["tool_calls"])
         return extras
 
@@ -80,6 +80,9 @@ def _tool_call(call: Any) -> Mapping[str, Any]:
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(function, dict):
         raise mismatch('an object with a "function"', call)
+    for name in ("id", "type"):
+        if not isinstance(call.get(name), str | None):
+            raise nested(name, mismatch("a string", call[name]))
     if not isinstance(function.get("name"), str):
         raise nested("function", nested("name", mismatch("a string", function.get("name"))))
     if not isinstance(function.get("arguments", ""), (str, dict)):

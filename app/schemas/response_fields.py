@@ -11,6 +11,7 @@ from marshmallow import ValidationError
 from app.schemas.chat import EFFORTS
 from app.schemas.fields import (
     Choice,
+    Flag,
     Items,
     StrictField,
     UnsupportedMessage,
@@ -31,6 +32,9 @@ from app.schemas.tools import (
 from app.types import ToolChoice
 
 MAX_METADATA = 16
+# The only values of fields that would change what the answer tells.
+VERBOSITY = ("medium",)
+SUMMARY = ("auto",)
 
 
 class FunctionTool(StrictField):
@@ -102,9 +106,10 @@ class TextFormat(StrictField):
     def parse(self, value: Any) -> Mapping[str, Any]:
         if not isinstance(value, dict):
             raise mismatch("an object", value)
-        if value.get("verbosity") not in (None, "medium"):
-            raise nested("verbosity", _unsupported(("medium",), value["verbosity"]))
-        given = value.get("format") or {"type": "text"}
+        if value.get("verbosity") not in (None, *VERBOSITY):
+            raise nested("verbosity", _unsupported(VERBOSITY, value["verbosity"]))
+        given = value.get("format")
+        given = {"type": "text"} if given is None else given
         kind = given.get("type") if isinstance(given, dict) else None
         if kind in ("text", "json_object"):
             return {"type": kind}
@@ -123,8 +128,8 @@ class Reasoning(StrictField):
     def parse(self, value: Any) -> Mapping[str, Any]:
         if not isinstance(value, dict):
             raise mismatch("an object", value)
-        if value.get("summary") not in (None, "auto"):
-            raise nested("summary", _unsupported(("auto",), value["summary"]))
+        if value.get("summary") not in (None, *SUMMARY):
+            raise nested("summary", _unsupported(SUMMARY, value["summary"]))
         effort = value.get("effort")
         with within("effort"):
             effort = None if effort is None else Choice(*EFFORTS).parse(effort)
@@ -149,9 +154,10 @@ class ResponseStreamOptions(StrictField):
     def parse(self, value: Any) -> Mapping[str, Any]:
         if not isinstance(value, dict):
             raise mismatch("an object", value)
-        if value.get("include_obfuscation") not in (None, False):
-            problem = _unsupported((False,), value["include_obfuscation"])
-            raise nested("include_obfuscation", problem)
+        given = value.get("include_obfuscation")
+        with within("include_obfuscation"):
+            if given is not None and Flag().parse(given):
+                raise _unsupported((False,), given)
         return value
 
 

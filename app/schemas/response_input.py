@@ -74,7 +74,8 @@ def _call_output(item: Mapping[str, Any]) -> Message:
 
 def _reasoning(item: Mapping[str, Any]) -> Message:
     """Its text; a summary, or what another server has encrypted, tells a model nothing."""
-    parts = item.get("content") or []
+    parts = item.get("content")
+    parts = [] if parts is None else parts
     if not isinstance(parts, list):
         raise nested("content", mismatch("a list of parts", parts))
     texts = [part.get("text") for part in parts if isinstance(part, dict)]

@@ -7,7 +7,7 @@ import time
 from collections import deque
 
 from app.cancellation import Cancellation
-from app.errors import ClientDisconnected, ModelOverloaded
+from app.errors import ModelOverloaded
 
 
 class Place:
@@ -46,7 +46,7 @@ class Admission:
 
         Raises:
             ModelOverloaded: the queue is full, or waiting took too long.
-            ClientDisconnected: nobody waits for the answer any more.
+            ApiError: the request was called off, for this reason.
         """
         with self._changed:
             if not self._queue and self.num_inflight < self._max_inflight:
@@ -65,7 +65,7 @@ class Admission:
         A request's own prompts are not a reason to refuse it.
 
         Raises:
-            ClientDisconnected: nobody waits for the answer any more.
+            ApiError: the request was called off, for this reason.
         """
         with self._changed:
             return self._wait(cancellation, None)
@@ -88,7 +88,7 @@ class Admission:
                 if remaining is not None and remaining <= 0:
                     raise ModelOverloaded("the model is busy; try again shortly")
                 self._changed.wait(remaining)
-            raise ClientDisconnected("the client went away")
+            raise cancellation.error
         finally:
             cancellation.forget(self._wake_all)
             self._queue.remove(ticket)
@@ -97,7 +97,7 @@ class Admission:
 
     def _taken(self, cancellation: Cancellation) -> Place:
         if cancellation.is_cancelled:
-            raise ClientDisconnected("the client went away")
+            raise cancellation.error
         self.num_inflight += 1
         return Place(self)
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app import offload
 from app.backends.cross_encoder import CrossEncoder
 from app.backends.embedding import Embedding
 from app.backends.fastertransformer import FasterTransformer
@@ -19,16 +20,20 @@ from app.prompting.chat_templates import ChatTemplate, TemplateLoadError
 from app.prompting.cl100k import Cl100k, Cl100kLoadError, load_cl100k
 from app.prompting.tokenizers import Tokenizer, TokenizerLoadError, load_tokenizer
 from app.registry import EmbeddingSpec, LanguageModelSpec, ModelRegistry, ModelSpec, RerankSpec
+from app.registry.files import ConfigurationFiles
 from app.services.admission import Admission
+from app.services.origins import Origin, origin_of
 from app.settings import Settings
 from app.triton.grpc_connection import GrpcConnection
-from app.triton.http_connection import HttpConnection
+from app.triton.model_replicas import encoder_replicas, language_replicas
+from app.triton.replicas import Replicas, Sites
 from app.types import Task
 
 T = TypeVar("T")
 
 BACKENDS: Mapping[
-    str, Callable[[LanguageModelSpec, GrpcConnection, Tokenizer], GenerationBackend]
+    str,
+    Callable[[LanguageModelSpec, Replicas[GrpcConnection], Tokenizer], GenerationBackend],
 ] = {
     "fastertransformer": FasterTransformer,
     "tensorrt_llm": TensorrtLlm,
@@ -72,10 +77,21 @@ ServedModel = LanguageModel | EmbeddingModel | RerankModel
 
 
 class Catalogue:
-    """All models of a registry. Immutable."""
+    """All models of a registry. Immutable.
 
-    def __init__(self, registry: ModelRegistry, models: Mapping[str, ServedModel]) -> None:
+    `origins`, by name, and `sites` are for the catalogue that replaces it.
+    """
+
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        models: Mapping[str, ServedModel],
+        origins: Mapping[str, Origin],
+        sites: Sites[GrpcConnection],
+    ) -> None:
         self.registry = registry
+        self.origins = origins
+        self.sites = sites
         self._models = models
 
     def language_model(self, name: str) -> LanguageModel:
@@ -110,28 +126,56 @@ class Catalogue:
 
 
 def build_catalogue(
-    registry: ModelRegistry, problems: Sequence[Problem], settings: Settings
+    registry: ModelRegistry,
+    problems: Sequence[Problem],
+    settings: Settings,
+    files: ConfigurationFiles,
+    previous: Catalogue | None = None,
 ) -> Catalogue:
     """Load every tokenizer and template; connect to nothing yet.
 
-    The table of cl100k is read only if a model wants it.
+    The table of cl100k is read only if a model wants it. What the `previous` catalogue has and has
+    not changed is taken from it: a model keeps its connections and its places.
 
     Raises:
         ConfigurationError: `problems`, and every folder or template that cannot be used.
     """
-    builder = _Builder(settings)
-    models = {spec.name: builder.build(spec) for spec in registry}
+    origins = {spec.name: origin_of(spec, files) for spec in registry}
+    builder = _Builder(settings, files, origins, previous)
+    models = {spec.name: builder.kept(spec) or builder.build(spec) for spec in registry}
     if problems or builder.problems:
         raise ConfigurationError([*problems, *builder.problems])
-    return Catalogue(registry, {name: model for name, model in models.items() if model})
+    built = {name: model for name, model in models.items() if model}
+    return Catalogue(registry, built, origins, builder.sites)
 
 
 class _Builder:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        files: ConfigurationFiles,
+        origins: Mapping[str, Origin],
+        previous: Catalogue | None,
+    ) -> None:
         self.problems: list[Problem] = []
         self._settings = settings
-        self._connections: dict[str, GrpcConnection] = {}
+        self._files = files
+        self._origins = origins
+        self._previous = previous
+        # One connection to a Triton serves all its language models.
+        self.sites = (
+            Sites(lambda address: GrpcConnection(address, settings.grpc_client))
+            if previous is None
+            else previous.sites
+        )
         self._tokenizers: dict[tuple[Path, bool], Tokenizer] = {}
+
+    def kept(self, spec: ModelSpec) -> ServedModel | None:
+        """The model of the previous catalogue, if it was made from the same."""
+        previous = self._previous
+        if previous is None or previous.origins.get(spec.name) != self._origins[spec.name]:
+            return None
+        return previous.model(spec.name)
 
     def build(self, spec: ModelSpec) -> ServedModel | None:
         tokenizer = self._try(spec, "path", TokenizerLoadError, lambda: self._tokenizer(spec))
@@ -140,21 +184,33 @@ class _Builder:
         if tokenizer is None:
             return None
         parts: dict[str, Any] = {"tokenizer": tokenizer, "admission": _admission(spec)}
-        connection = HttpConnection(spec.url, spec.timeouts)
         if isinstance(spec, EmbeddingSpec):
             cl100k = self._cl100k_for(spec)
-            embedding = Embedding(spec, connection, tokenizer.pad_id or 0)
+            embedding = Embedding(spec, encoder_replicas(spec), tokenizer.pad_id or 0)
             return EmbeddingModel(spec=spec, backend=embedding, cl100k=cl100k, **parts)
         assert isinstance(spec, RerankSpec)
-        cross_encoder = CrossEncoder(spec, connection, tokenizer.pad_id or 0)
+        cross_encoder = CrossEncoder(spec, encoder_replicas(spec), tokenizer.pad_id or 0)
         return RerankModel(spec=spec, backend=cross_encoder, **parts)
 
     def _tokenizer(self, spec: ModelSpec) -> Tokenizer:
         """One for all models of a folder: it never changes, and each would take memory and time."""
         key = spec.folder, spec.trust_remote_code
         if key not in self._tokenizers:
-            self._tokenizers[key] = load_tokenizer(key[0], trust_remote_code=key[1])
+            self._tokenizers[key] = self._kept_tokenizer(spec) or offload.run_if(
+                # Requests are served while a configuration is reloaded.
+                self._previous is not None,
+                load_tokenizer,
+                key[0],
+                trust_remote_code=key[1],
+            )
         return self._tokenizers[key]
+
+    def _kept_tokenizer(self, spec: ModelSpec) -> Tokenizer | None:
+        previous, origin = self._previous, self._origins[spec.name]
+        if previous is None:
+            return None
+        found = (m for m in previous if previous.origins[m.spec.name].has_tokenizer_of(origin))
+        return next((model.tokenizer for model in found), None)
 
     def _cl100k_for(self, spec: EmbeddingSpec) -> Cl100k | None:
         if spec.id_policy != "cl100k":
@@ -169,14 +225,15 @@ class _Builder:
         self, spec: LanguageModelSpec, tokenizer: Tokenizer | None
     ) -> LanguageModel | None:
         template = self._try(
-            spec, "chat_template", TemplateLoadError, lambda: _template(spec, tokenizer)
+            spec,
+            "chat_template",
+            TemplateLoadError,
+            lambda: _template(spec, tokenizer, self._files),
         )
         if tokenizer is None:
             return None
-        # One channel serves all models of a Triton.
-        made = GrpcConnection(spec.url, self._settings.grpc_client)
-        connection = self._connections.setdefault(spec.url, made)
-        backend = BACKENDS[spec.backend](spec, connection, tokenizer)
+        replicas = language_replicas(spec, self.sites)
+        backend = BACKENDS[spec.backend](spec, replicas, tokenizer)
         return LanguageModel(spec, tokenizer, template, backend, _admission(spec))
 
     def _try(
@@ -189,11 +246,13 @@ class _Builder:
             return None
 
 
-def _template(spec: LanguageModelSpec, tokenizer: Tokenizer | None) -> ChatTemplate | None:
+def _template(
+    spec: LanguageModelSpec, tokenizer: Tokenizer | None, files: ConfigurationFiles
+) -> ChatTemplate | None:
     source = tokenizer.chat_template if tokenizer is not None else None
     if spec.chat_template is not None:
         try:
-            source = spec.chat_template.read_text(encoding="utf-8")
+            source = files.read(spec.chat_template)
         except UnicodeDecodeError:
             raise TemplateLoadError("The file is not UTF-8 text; save it as UTF-8.") from None
         except OSError as error:

@@ -14,6 +14,7 @@ from app.backends.embedding import Vector, normalized
 from app.errors import InvalidRequest
 from app.services.catalogue import EmbeddingModel
 from app.services.encoder_rows import Given, single_rows
+from app.services.places import enter
 from app.types import EmbedRequest, RequestContext
 
 # Encoding more numbers than this takes longer than the event loop can bear.
@@ -46,9 +47,10 @@ def embedded(
         request.truncation,
         add_special_tokens=request.add_special_tokens,
     )
-    with model.admission.enter(context.cancellation):
+    with enter(model, context):
+        context.tally.prompt_tokens = num_tokens = sum(map(len, rows))
         vectors = model.backend.embed(rows, context)
-    return [_cut(vector, request) for vector in vectors], sum(map(len, rows))
+    return [_cut(vector, request) for vector in vectors], num_tokens
 
 
 def _cut(vector: Vector, request: EmbedRequest) -> Vector:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -10,12 +11,14 @@ from dataclasses import replace
 from app.arrivals import Arrivals, Silence
 from app.backends.generation import Capabilities, Continuation, GenerationJob
 from app.chunks import Chunk
-from app.errors import ClientDisconnected, ContextLengthExceeded, InvalidRequest
+from app.errors import ContextLengthExceeded, InvalidRequest
 from app.services.admission import Place
 from app.services.capability_checks import check_capabilities
 from app.services.catalogue import LanguageModel
 from app.services.choice_text import ChoiceText
 from app.services.interleave import interleave
+from app.services.places import enter
+from app.tally import Tally
 from app.types import Generation, RequestContext
 
 log = logging.getLogger(__name__)
@@ -98,20 +101,26 @@ def generate(
     def chunks(group: Group, place: Place) -> Chunks:
         return _chunks(model, group, request, context, patience, place)
 
-    cancellation, admission = context.cancellation, model.admission
-    place = admission.enter(cancellation)
+    place = enter(model, context)
+    context.tally.prompt_tokens = _num_prompt_tokens(continuations)
     first, *others = _groups(continuations, request, capabilities)
     if not others:
         yield from chunks(first, place)
         return
 
     def later(group: Group) -> Chunks:
-        yield from chunks(group, admission.enter_again(cancellation))
+        yield from chunks(group, model.admission.enter_again(context.cancellation))
 
     # What has arrived of one call tells nothing about the others.
     context = replace(context, arrivals=Arrivals())
 
-    yield from interleave([chunks(first, place), *map(later, others)], cancellation)
+    yield from interleave([chunks(first, place), *map(later, others)], context.cancellation)
+
+
+def _num_prompt_tokens(continuations: Sequence[Continuation]) -> int:
+    """Those of all prompts. The choices of one have the same ids."""
+    lengths = {id(item.prompt_ids): len(item.prompt_ids) for item in continuations}
+    return sum(lengths.values())
 
 
 def _groups(
@@ -134,7 +143,7 @@ def _chunks(
     with ExitStack() as unless_sent:
         unless_sent.callback(place.release)
         if context.cancellation.is_cancelled:
-            raise ClientDisconnected("the client went away")
+            raise context.cancellation.error
         job = GenerationJob(
             continuations=group,
             request=request,
@@ -144,13 +153,17 @@ def _chunks(
             when_ended=place.release,
         )
         texts = [ChoiceText(model.tokenizer, item, request) for item in group]
+        context.tally.choices += texts
         unless_sent.pop_all()
     with closing(model.backend.generate(job)) as backend, _logged(texts, job):
-        num_open = len(texts)
+        num_open, is_begun = len(texts), False
         silence = Silence(context.arrivals, patience)
         for tokens in backend:
             text = texts[tokens.row]
             chunk = None if text.finish_reason is not None else text.chunk(tokens)
+            if not is_begun and text.num_tokens:
+                is_begun = True
+                _note_first_token(context.tally)
             if chunk is None:
                 # Tokens whose text is held back or dropped are silence to whoever waits for it.
                 if not silence.must_be_told():
@@ -161,6 +174,11 @@ def _chunks(
             num_open -= chunk.finish_reason is not None
             if not num_open:
                 return
+
+
+def _note_first_token(tally: Tally) -> None:
+    if tally.first_token_at is None:
+        tally.first_token_at = time.monotonic()
 
 
 @contextmanager

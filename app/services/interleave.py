@@ -9,7 +9,6 @@ from queue import Full, Queue
 from typing import Generic, TypeVar
 
 from app.cancellation import Cancellation
-from app.errors import ClientDisconnected
 
 T = TypeVar("T")
 
@@ -39,7 +38,7 @@ def interleave(
     def wake() -> None:
         # A full queue has a consumer that is not waiting.
         with suppress(Full):
-            items.put_nowait(_End(ClientDisconnected("the client went away")))
+            items.put_nowait(_End(cancellation.error))
 
     cancellation.on_cancel(wake)
     num_open = len(sources)
@@ -47,7 +46,7 @@ def interleave(
         _start(sources, items, cancellation)
         while num_open:
             if cancellation.is_cancelled:
-                raise ClientDisconnected("the client went away")
+                raise cancellation.error
             item = items.get()
             if not isinstance(item, _End):
                 yield item

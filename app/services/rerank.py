@@ -9,6 +9,7 @@ from typing import Any
 from app.chunks import Usage
 from app.services.catalogue import RerankModel
 from app.services.encoder_rows import Given, pair_rows
+from app.services.places import enter
 from app.types import RequestContext, RerankRequest
 
 # Cohere bills one search unit for a query with up to so many documents.
@@ -68,9 +69,10 @@ def _scores(
     """A score for each document in their order, and the number of tokens."""
     query = Given("query", [request.query])
     pairs = pair_rows(model, query, given, request.truncation, request.max_document_tokens)
-    with model.admission.enter(context.cancellation):
+    with enter(model, context):
+        context.tally.prompt_tokens = num_tokens = sum(len(pair.ids) for pair in pairs)
         scores = model.backend.score(pairs, context, is_raw=request.is_raw)
-    return scores, sum(len(pair.ids) for pair in pairs)
+    return scores, num_tokens
 
 
 def _order(scores: Sequence[float], top_n: int | None) -> list[int]:

@@ -14,6 +14,7 @@ from app.backends.embedding import normalized
 from app.chunks import Usage
 from app.services.catalogue import EmbeddingModel, RerankModel
 from app.services.encoder_rows import Given, pair_rows, single_rows
+from app.services.places import enter
 from app.types import RequestContext, ScoreRequest
 
 Vectors = Sequence[NDArray[np.float32]]
@@ -46,9 +47,10 @@ def _cross_scores(
     given = Given("text_2", request.texts)
     queries = Given("text_1", request.queries)
     pairs = pair_rows(model, queries, given, request.truncation)
-    with model.admission.enter(context.cancellation):
+    with enter(model, context):
+        context.tally.prompt_tokens = num_tokens = sum(len(pair.ids) for pair in pairs)
         scores = model.backend.score(pairs, context, is_raw=request.is_raw)
-    return scores, sum(len(pair.ids) for pair in pairs)
+    return scores, num_tokens
 
 
 def _cosines(
@@ -56,12 +58,13 @@ def _cosines(
 ) -> tuple[list[float], int]:
     given = (Given("text_1", request.queries), Given("text_2", request.texts))
     first, second = (single_rows(model, each, request.truncation) for each in given)
-    with model.admission.enter(context.cancellation):
+    with enter(model, context):
+        context.tally.prompt_tokens = num_tokens = sum(map(len, [*first, *second]))
         vectors = model.backend.embed([*first, *second], context)
     queries, texts = vectors[: len(first)], vectors[len(first) :]
     if len(queries) == 1:
         queries = queries * len(texts)
-    return _products(queries, texts), sum(map(len, [*first, *second]))
+    return _products(queries, texts), num_tokens
 
 
 def _products(first: Vectors, second: Vectors) -> list[float]:

@@ -109,6 +109,13 @@ class KeptContract:
             if self._reading is not None and self._reading.done():
                 self._reading = None
 
+    def replace(self, contract: ModelContract) -> None:
+        """Keep this one from now on."""
+        reading: Future[ModelContract] = Future()
+        reading.set_result(contract)
+        with self._lock:
+            self._reading = reading
+
     def _fill(self, reading: Future[ModelContract]) -> None:
         try:
             reading.set_result(self._read())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 from app.errors import (
     ApiError,
@@ -24,6 +25,14 @@ class ContractMismatch(BackendError):
     """Triton refused the tensors before it ran anything: the model is not what it was."""
 
 
+class ModelNotReady(BackendUnavailable):
+    """Triton runs, and says that this model cannot serve."""
+
+
+class BackendSilent(BackendTimeout):
+    """Triton has said nothing for too long, and may be no more."""
+
+
 # Streams of older Tritons carry no status, and a full queue shares one with a dead server,
 # so the words decide first.
 BY_TEXT: tuple[tuple[re.Pattern[str], type[ApiError]], ...] = (
@@ -32,7 +41,7 @@ BY_TEXT: tuple[tuple[re.Pattern[str], type[ApiError]], ...] = (
     (re.compile("unknown model|has no available versions"), BackendModelMissing),
     (
         re.compile("not at ready state|not ready|Server exiting|shutting down|is not healthy"),
-        BackendUnavailable,
+        ModelNotReady,
     ),
     (
         re.compile(
@@ -55,9 +64,13 @@ TEXTS: dict[type[ApiError], str] = {
     BackendTimeout: TIMEOUT_TEXT,
     BackendModelMissing: MISSING_TEXT,
     BackendUnavailable: UNAVAILABLE_TEXT,
+    ModelNotReady: UNAVAILABLE_TEXT,
     ContractMismatch: FAILED_TEXT,
     BackendError: FAILED_TEXT,
 }
+
+# By its own words Triton has not run anything.
+REFUSALS = (ModelOverloaded, BackendModelMissing, ModelNotReady)
 
 # What the gRPC clients say where nobody speaks HTTP/2, and the HTTP library of such an answer.
 WRONG_PORTS = (
@@ -80,7 +93,9 @@ def classify(status: str | None, text: str) -> ApiError:
     """The error of a Triton message. `status` is a gRPC code's name or an HTTP status, if any."""
     by_text = (kind for pattern, kind in BY_TEXT if pattern.search(text))
     kind = next(by_text, None) or BY_STATUS.get(status or "", BackendError)
-    return kind(TEXTS[kind], detail=f"{status}: {with_port(text)}")
+    error = kind(TEXTS[kind], detail=f"{status}: {with_port(text)}")
+    error.has_not_begun = isinstance(error, REFUSALS)
+    return error
 
 
 def with_port(text: str) -> str:
@@ -94,9 +109,48 @@ def unavailable(detail: str) -> BackendUnavailable:
     return BackendUnavailable(UNAVAILABLE_TEXT, detail=detail)
 
 
+def not_ready() -> ModelNotReady:
+    """Triton says that the model is not ready."""
+    text = "the model is not ready in its Triton"
+    error = ModelNotReady(text, detail=text)
+    error.has_not_begun = True
+    return error
+
+
+def unreached(detail: str) -> BackendUnavailable:
+    """There is no connection to Triton, so that it cannot have begun."""
+    error = unavailable(detail)
+    error.has_not_begun = True
+    return error
+
+
+def broken_connection(detail: str) -> BackendUnavailable:
+    """The connection to Triton has ended before its answer."""
+    error = unavailable(detail)
+    error.is_broken_connection = True
+    return error
+
+
 def timed_out(detail: str) -> BackendTimeout:
     """A deadline of ours has passed."""
     return BackendTimeout(TIMEOUT_TEXT, detail=detail)
+
+
+def silent(detail: str) -> BackendSilent:
+    """Triton was waited for in vain."""
+    return BackendSilent(TIMEOUT_TEXT, detail=detail)
+
+
+def seconds_left(most: float, deadline: float | None) -> float:
+    """At most `most` seconds, and no more than until `deadline` of the monotonic clock.
+
+    Raises:
+        BackendTimeout: there are none left.
+    """
+    left = most if deadline is None else min(most, deadline - time.monotonic())
+    if left <= 0:
+        raise timed_out("the request's own time is over")
+    return left
 
 
 def broken_contract(detail: str) -> BackendError:
@@ -104,6 +158,11 @@ def broken_contract(detail: str) -> BackendError:
     return BackendError(FAILED_TEXT, detail=detail)
 
 
-def is_transport_failure(error: ApiError) -> bool:
-    """True where Triton may have been restarted meanwhile."""
-    return isinstance(error, (BackendUnavailable, BackendTimeout))
+def is_backend_failure(error: ApiError) -> bool:
+    """True where Triton is at fault, not the request, its client or a limit of a queue."""
+    return isinstance(error, (BackendUnavailable, BackendSilent))
+
+
+def is_definite_failure(error: ApiError) -> bool:
+    """True where Triton itself says that it does not serve the model."""
+    return isinstance(error, (BackendModelMissing, ModelNotReady))

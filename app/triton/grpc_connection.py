@@ -7,11 +7,11 @@ from typing import Any
 
 from tritonclient.grpc import service_pb2
 
-from app.errors import ApiError, BackendTimeout
+from app.errors import ApiError, BackendTimeout, BackendUnavailable
 from app.registry import Timeouts
 from app.triton.address import Address
 from app.triton.contract import ModelContract, contract_from_config
-from app.triton.errors import classify, unavailable
+from app.triton.errors import classify, seconds_left, unavailable, unreached, with_port
 from app.triton.grpc_client.call import CallEnded
 from app.triton.grpc_client.channel import Channel
 from app.triton.grpcio_channel import GrpcioChannel
@@ -27,14 +27,15 @@ CHANNELS: dict[str, type[Channel] | type[GrpcioChannel]] = {
 
 
 class GrpcConnection:
-    """A Triton's gRPC address, with or without a scheme; `grpcs://` and `https://` give TLS.
+    """A Triton's gRPC side.
 
     `client` is one of CHANNELS. Nothing is opened before the first call, in the worker.
     """
 
-    def __init__(self, url: str, client: str = "sockets") -> None:
-        address = Address.parse(url)
-        self._channel = CHANNELS[client](address.host_and_port, is_secure=address.is_secure)
+    def __init__(self, address: Address, client: str = "sockets") -> None:
+        self._channel = CHANNELS[client](
+            address.host_and_port, is_secure=address.is_secure, authority=address.authority
+        )
 
     def contract(self, model: str, version: str, timeouts: Timeouts) -> ModelContract:
         """The model's contract, which needs a connection within `timeouts.connect` seconds."""
@@ -51,24 +52,32 @@ class GrpcConnection:
         return bool(service_pb2.ModelReadyResponse.FromString(answer).ready)
 
     def stream(
-        self, request: Any, timeouts: Timeouts, *, is_cumulative: bool = False
+        self,
+        request: Any,
+        timeouts: Timeouts,
+        *,
+        deadline: float | None = None,
+        is_cumulative: bool = False,
     ) -> ModelStream:
         """Send one `ModelInferRequest` on a stream of its own, half-closed behind it.
 
-        Of one that `is_cumulative`, answers that a later one repeats may be left out.
+        All of it must have come by `deadline`, in seconds of the monotonic clock. Of one that
+        `is_cumulative`, answers that a later one repeats may be left out.
 
         Failures come as messages. The header `triton_grpc_error`, which makes statuses of them,
         ends the call at once, and 2.51 dies of models that send their final flag after that.
 
         Raises:
             BackendUnavailable: Triton cannot be reached within `timeouts.connect` seconds.
+            BackendTimeout: the deadline has passed already.
         """
+        total = seconds_left(timeouts.total, deadline)
         path, message = SERVICE + "ModelStreamInfer", request.SerializeToString()
         try:
-            call: RawCall = self._channel.start(path, message, timeouts.total, timeouts.connect)
+            call: RawCall = self._channel.start(path, message, total, timeouts.connect)
         except CallEnded as ended:
-            raise classify(ended.status.code, ended.status.text) from None
-        return ModelStream(call, timeouts, is_cumulative=is_cumulative)
+            raise unreached(f"{ended.status.code}: {with_port(ended.status.text)}") from None
+        return ModelStream(call, timeouts, deadline=deadline, is_cumulative=is_cumulative)
 
     def _ask(self, method: str, request: Any, timeout: float) -> bytes:
         try:
@@ -81,5 +90,7 @@ def _short_call_error(ended: CallEnded) -> ApiError:
     found = classify(ended.status.code, ended.status.text)
     if isinstance(found, BackendTimeout):
         # A metadata call is answered at once by a Triton that works.
-        return unavailable(found.detail or "")
+        found = unavailable(found.detail or "")
+    # Whatever it was, it was only a question.
+    found.has_not_begun = isinstance(found, BackendUnavailable)
     return found

@@ -34,8 +34,15 @@ OPTIONS = (
 class GrpcioChannel:
     """Calls to `host:port`; the channel is opened when it is first used."""
 
-    def __init__(self, host_and_port: str, *, is_secure: bool) -> None:
+    def __init__(self, host_and_port: str, *, is_secure: bool, authority: str = "") -> None:
         self._target = host_and_port
+        self._options: list[tuple[str, int | str]] = list(OPTIONS)
+        if authority:
+            name = authority.rpartition(":")[0]
+            self._options += [
+                ("grpc.default_authority", authority),
+                ("grpc.ssl_target_name_override", name),
+            ]
         self._is_secure = is_secure
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
@@ -72,8 +79,8 @@ class GrpcioChannel:
             gevent.init_gevent()
         if self._is_secure:
             credentials = grpc.ssl_channel_credentials()
-            return grpc.secure_channel(self._target, credentials, options=OPTIONS)
-        return grpc.insecure_channel(self._target, options=OPTIONS)
+            return grpc.secure_channel(self._target, credentials, options=self._options)
+        return grpc.insecure_channel(self._target, options=self._options)
 
 
 class GrpcioCall:

@@ -18,10 +18,20 @@ from geventhttpclient.response import HTTPConnectionClosed
 from geventhttpclient.url import URL
 
 from app import offload
+from app.errors import BackendTimeout, BackendUnavailable
 from app.registry import Timeouts
 from app.triton.address import Address
 from app.triton.contract import ModelContract, contract_from_json
-from app.triton.errors import broken_contract, classify, timed_out, unavailable, with_port
+from app.triton.errors import (
+    broken_connection,
+    broken_contract,
+    classify,
+    seconds_left,
+    silent,
+    timed_out,
+    unreached,
+    with_port,
+)
 from app.triton.http_messages import infer_body, output_array
 from app.triton.tensors import Array
 
@@ -47,15 +57,14 @@ UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 
 
 class HttpConnection:
-    """A Triton's HTTP address, with or without a scheme; `https://` gives TLS.
+    """A Triton's HTTP side.
 
     Questions about a model have connections of their own, so that a Triton that is busy with
     inference does not look as if it were gone.
     """
 
-    def __init__(self, url: str, timeouts: Timeouts) -> None:
+    def __init__(self, address: Address, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
-        address = Address.parse(url)
         self._inference = _Clients(address, timeouts, MAX_CONNECTIONS, MAX_THREADS)
         self._questions = _Clients(address, timeouts, MAX_QUESTIONS, MAX_QUESTIONS)
 
@@ -78,8 +87,11 @@ class HttpConnection:
         inputs: Mapping[str, tuple[str, Array]],
         output: str,
         request_id: str,
+        deadline: float | None = None,
     ) -> Array:
         """The output of that name, `[B, …]`; BF16 as float32. `inputs` are (datatype, array).
+
+        It must have come by `deadline`, in seconds of the monotonic clock.
 
         Raises:
             ApiError: what Triton's answer or silence means.
@@ -91,7 +103,12 @@ class HttpConnection:
             answer = client.post(path, body, {HEAD_SIZE: str(head_size)})
             return output_array(answer.body, answer.head_size, output)
 
-        array = self._inference.ask(question, self._timeouts.total)
+        limit = seconds_left(self._timeouts.total, deadline)
+        try:
+            array = self._inference.ask(question, limit)
+        except (BackendUnavailable, BackendTimeout):
+            seconds_left(self._timeouts.total, deadline)
+            raise
         if array is None:
             raise broken_contract(f"output {output} is missing")
         # A type of ml_dtypes, which numpy's own functions do not take for a floating one.
@@ -112,9 +129,13 @@ class _Client:
     def __init__(self, address: Address, timeouts: Timeouts, num_connections: int) -> None:
         scheme = "https" if address.is_secure else "http"
         url = URL(f"{scheme}://{address.host_and_port}")
+        # The server's own name, where one of its addresses is connected to.
+        names = {"server_hostname": address.host} if address.is_secure else None
         self._base_path = url.request_uri.rstrip("/")
         self._http = HTTPClient.from_url(
             url,
+            headers={"Host": address.authority},
+            ssl_options=names,
             concurrency=num_connections,
             connection_timeout=timeouts.connect,
             network_timeout=timeouts.first_token,
@@ -169,11 +190,15 @@ class _Clients:
             return self._answer(question, limit)
         except TimeoutError as error:
             # All raise the same; what took less than an answer may was the connection.
-            if time.monotonic() - started < min(self._timeouts.first_token, self._timeouts.total):
-                raise unavailable(f"no connection: {error!r}") from None
-            raise timed_out(repr(error)) from None
+            elapsed = time.monotonic() - started
+            if elapsed < min(self._timeouts.first_token, self._timeouts.total):
+                raise unreached(f"no connection: {error!r}") from None
+            missed = silent if elapsed < self._timeouts.total else timed_out
+            raise missed(repr(error)) from None
+        except ConnectionRefusedError as error:
+            raise unreached(repr(error)) from None
         except (OSError, HTTPConnectionClosed) as error:
-            raise unavailable(repr(error)) from None
+            raise broken_connection(repr(error)) from None
         except (HTTPException, *UNREADABLE) as error:
             raise broken_contract(with_port(f"unreadable answer: {error!r}")) from None
 

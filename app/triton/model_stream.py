@@ -8,7 +8,7 @@ from typing import Protocol
 
 from app.errors import ApiError, ClientDisconnected
 from app.registry import Timeouts
-from app.triton.errors import classify, timed_out
+from app.triton.errors import classify, silent, timed_out
 from app.triton.grpc_client.call import CallEnded
 from app.triton.model_response import ModelResponse, ResponseReader
 
@@ -50,14 +50,21 @@ class RawCall(Protocol):
 
 
 class ModelStream:
-    """Answers as they come, each within its deadline.
+    """Answers as they come, each within its deadline; all by `deadline` of the monotonic clock.
 
     A stream that `has_failed` by the model's own word is about to end by itself. Of one that
     `is_cumulative`, where each answer holds all that those before it held, only the last of those
     that have come is read.
     """
 
-    def __init__(self, call: RawCall, timeouts: Timeouts, *, is_cumulative: bool = False) -> None:
+    def __init__(
+        self,
+        call: RawCall,
+        timeouts: Timeouts,
+        *,
+        deadline: float | None = None,
+        is_cumulative: bool = False,
+    ) -> None:
         self._call = call
         self._timeouts = timeouts
         self._reader = ResponseReader()
@@ -67,6 +74,8 @@ class ModelStream:
         self._is_interrupted = False
         self._last = time.monotonic()
         self._end = self._last + timeouts.total
+        if deadline is not None:
+            self._end = min(self._end, deadline)
         # When the next answer must have come.
         self._limit = min(self._last + timeouts.first_token, self._end)
         self._has_answered = False
@@ -98,7 +107,7 @@ class ModelStream:
             return self._read(raw)
         if time.monotonic() >= self._limit:
             self._call.suspect()
-            raise timed_out(self._missed_deadline())
+            raise self._missed_deadline()
         return None
 
     def cancel(self) -> None:
@@ -140,16 +149,18 @@ class ModelStream:
             return ClientDisconnected("the client went away")
         return status_error(ended) or EndOfStream()
 
-    def _missed_deadline(self) -> str:
+    def _missed_deadline(self) -> ApiError:
         if self._limit == self._end:
-            return f"not complete after {self._timeouts.total} s"
+            return timed_out("not complete within its time")
         if self._has_answered:
-            return f"no further token for {self._timeouts.between_tokens} s"
-        return f"no first token for {self._timeouts.first_token} s"
+            return silent(f"no further token for {self._timeouts.between_tokens} s")
+        return silent(f"no first token for {self._timeouts.first_token} s")
 
 
 def status_error(ended: CallEnded) -> ApiError | None:
     """What the end of a call means, None where it is a good one."""
     if ended.status.code == "OK":
         return None
-    return classify(ended.status.code, ended.status.text)
+    error = classify(ended.status.code, ended.status.text)
+    error.has_not_begun = error.has_not_begun or ended.status.is_unprocessed
+    return error

@@ -13,6 +13,7 @@ from flask import Response, current_app, g, request
 from app import offload
 from app.cancellation import Cancellation
 from app.errors import ApiError
+from app.lifecycle.worker import Lifecycle
 from app.schemas.request import RequestSchema, model_name, parse
 from app.services.catalogue import Catalogue
 from app.settings import Settings
@@ -21,6 +22,7 @@ from app.web.contexts import current_request_id
 from app.web.disconnects import watch
 from app.web.errors import as_api_error
 from app.web.json_body import parse_json, read_body
+from app.web.open_requests import OpenRequests
 from app.web.responses import json_response
 from app.web.sse import PLAIN, StreamForm, event_stream_response
 
@@ -32,11 +34,17 @@ MAX_BYTES_ON_LOOP = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What the application serves. `created` is its start in Unix seconds."""
+    """What the application serves. `created` is its start in Unix seconds.
+
+    A reload puts another in its place; a request keeps the one that it began with. `lifecycle` is
+    None where the host has no part for it.
+    """
 
     settings: Settings
     catalogue: Catalogue
     created: int
+    open_requests: OpenRequests
+    lifecycle: Lifecycle | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +99,12 @@ def takes(
     def decorate(view: Callable[[Call], Response]) -> Callable[[], Response]:
         @functools.wraps(view)
         def wrapper() -> Response:
-            server, settings = current_server(), current_server().settings
+            server = current_server()
+            settings = server.settings
             raw = read_body(request, settings.max_body_bytes, settings.body_timeout)
             context = RequestContext(current_request_id(), Cancellation())
+            g.open_request.cancellation = context.cancellation
+            g.tally = context.tally
             registry, is_large = server.catalogue.registry, len(raw) > MAX_BYTES_ON_LOOP
             body = offload.run_if(is_large, parse_json, raw)
             form = other if other is not None and other.sign in body else Form(schema, view)

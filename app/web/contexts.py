@@ -1,4 +1,7 @@
-"""What every request gets: an id, a log line, timing headers and a limit for stalled sockets."""
+"""What every request gets: an id, a log line, timing headers, a limit for stalled sockets, a count.
+
+It is counted once its response is closed, which for a stream is at its end, whoever ended it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,14 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Callable
 
 from flask import Flask, Response, g, request
 
+from app.observability import metrics
 from app.settings import Settings
+from app.tally import Tally
+from app.web.sse import EventStreamBody
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +32,7 @@ def register_request_context(app: Flask, settings: Settings) -> None:
         g.started = time.monotonic()
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        metrics.request_opened()
         _limit_stalls(settings.body_timeout)
 
     @app.after_request
@@ -40,12 +48,42 @@ def register_request_context(app: Flask, settings: Settings) -> None:
             response.status_code,
             elapsed,
         )
+        response.call_on_close(_counting(response))
         return response
 
 
 def current_request_id() -> str:
     """The id of the request that this thread or greenlet works on."""
     return str(g.request_id)
+
+
+def _counting(response: Response) -> Callable[[], None]:
+    """What counts the request when its response is closed, when the request is known no more."""
+    rule, model, started = request.url_rule, g.get("model", ""), g.started
+    tally: Tally = g.get("tally") or Tally()
+
+    def count() -> None:
+        first = tally.first_token_at
+        metrics.request_closed()
+        metrics.request_answered(
+            metrics.Answered(
+                route=None if rule is None else rule.rule,
+                model=model,
+                status=_status(response),
+                seconds=time.monotonic() - started,
+                prompt_tokens=tally.prompt_tokens,
+                completion_tokens=tally.completion_tokens,
+                first_token=None if first is None else first - started,
+            )
+        )
+
+    return count
+
+
+def _status(response: Response) -> int:
+    """What it has come to; the status that a stream began with says nothing of its end."""
+    body = response.response
+    return body.outcome.status if isinstance(body, EventStreamBody) else response.status_code
 
 
 def _limit_stalls(seconds: float) -> None:

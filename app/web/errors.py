@@ -16,6 +16,7 @@ from app.errors import (
     NotFound,
     UnsupportedMediaType,
 )
+from app.observability.metrics import request_failed
 from app.web.contexts import current_request_id
 from app.web.responses import error_response
 
@@ -41,6 +42,7 @@ def register_error_handlers(app: Flask) -> None:
 
 def log_failure(error: ApiError, request_id: str, model: str) -> None:
     """What the client is not told: the backend's own words, with the request's id and model."""
+    request_failed(model, error)
     if error.status >= 500:
         # Triton's words may hold line breaks; one event is one line.
         log.error("%s: %s: %s: %r", request_id, model or "-", error.code, error.detail or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from itertools import chain
 from typing import Any
 
@@ -11,7 +12,7 @@ import orjson
 from flask import Response
 
 from app.arrivals import Arrivals
-from app.errors import ApiError
+from app.errors import ApiError, ClientDisconnected
 
 KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
@@ -77,6 +78,17 @@ def event_stream_response(
     return Response(body, headers=HEADERS)
 
 
+@dataclass(slots=True)
+class Outcome:
+    """What a stream has come to.
+
+    `status` is 200 once all is sent, that of the error that its last events tell, and 499 as long
+    as there is more to send.
+    """
+
+    status: int = ClientDisconnected.status
+
+
 class EventStreamBody:
     """The frames. Closing it closes `events`, whether or not anything was sent."""
 
@@ -88,7 +100,9 @@ class EventStreamBody:
         form: StreamForm,
         arrivals: Arrivals,
     ) -> None:
-        self._writes = _writes(chain([first], events), as_api_error, form, arrivals)
+        # Apart from this object, which the generator must not hold: they would be a cycle.
+        self.outcome = Outcome()
+        self._writes = _writes(chain([first], events), as_api_error, form, arrivals, self.outcome)
         self.close = events.close
 
     def __iter__(self) -> EventStreamBody:
@@ -103,6 +117,7 @@ def _writes(
     as_api_error: Callable[[Exception], ApiError],
     form: StreamForm,
     arrivals: Arrivals,
+    outcome: Outcome,
 ) -> Generator[bytes, None, None]:
     gathered = b""
     try:
@@ -114,7 +129,10 @@ def _writes(
                 yield gathered
                 gathered = b""
     except Exception as error:  # the status is sent, so every failure becomes an event
-        yield gathered + b"".join(map(form.frame, form.failure(as_api_error(error))))
+        told = as_api_error(error)
+        outcome.status = told.status
+        yield gathered + b"".join(map(form.frame, form.failure(told)))
         return
+    outcome.status = HTTPStatus.OK
     if gathered or form.end:
         yield gathered + form.end

@@ -10,7 +10,7 @@ from app.backends.cross_encoder import CrossEncoder
 from app.backends.embedding import Embedding
 from app.backends.encoder_batches import Row
 from app.registry import EmbeddingSpec, RerankSpec, Timeouts
-from app.triton.http_connection import HttpConnection
+from app.triton.model_replicas import encoder_replicas
 from app.types import RequestContext
 from tests.scripted_triton import ENCODER_CONFIG, ScriptedHttpTriton
 
@@ -21,7 +21,7 @@ LIMITS = Timeouts(connect=1, first_token=3, between_tokens=3, total=5)
 def _common(triton: ScriptedHttpTriton, timeouts: Timeouts) -> dict[str, Any]:
     return {
         "name": "encoder",
-        "url": f"http://{triton.address}",
+        "urls": (f"http://{triton.address}",),
         "folder": Path(),
         "triton_model": "encoder",
         "timeouts": timeouts,
@@ -39,14 +39,14 @@ def embedding(
     triton: ScriptedHttpTriton, *, timeouts: Timeouts = LIMITS, pad_id: int = 0, **spec: Any
 ) -> Embedding:
     settings = embedding_spec(triton, timeouts=timeouts, **spec)
-    return Embedding(settings, HttpConnection(settings.url, timeouts), pad_id)
+    return Embedding(settings, encoder_replicas(settings), pad_id)
 
 
 def cross_encoder(
     triton: ScriptedHttpTriton, *, timeouts: Timeouts = LIMITS, **spec: Any
 ) -> CrossEncoder:
     settings = RerankSpec(**{**_common(triton, timeouts), **spec})
-    return CrossEncoder(settings, HttpConnection(settings.url, timeouts))
+    return CrossEncoder(settings, encoder_replicas(settings))
 
 
 def embed(served: Embedding, rows: Sequence[Sequence[int]]) -> list[list[float]]:

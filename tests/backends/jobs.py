@@ -12,7 +12,7 @@ from app.cancellation import Cancellation
 from app.chunks import Tokens
 from app.registry import LanguageModelSpec, Timeouts
 from app.registry.specs import GenerationFacts
-from app.triton.grpc_connection import GrpcConnection
+from app.triton.model_replicas import language_replicas
 from app.types import Generation, RequestContext, Sampling
 from tests.scripted_triton import ScriptedTriton
 from tests.tokenizers.cached import tokenizer
@@ -33,7 +33,7 @@ def backend(
 ) -> FasterTransformer:
     spec = LanguageModelSpec(
         name="chat",
-        url=triton.address,
+        urls=(triton.address,),
         folder=Path(),
         triton_model="llm",
         triton_version="3",
@@ -42,7 +42,7 @@ def backend(
         **(parsers or {}),
         facts=GenerationFacts(**{"start_id": 1, "end_id": END_ID, "max_len": 64, **facts}),
     )
-    return FasterTransformer(spec, GrpcConnection(spec.url), tokenizer("byte_level_bpe"))
+    return FasterTransformer(spec, language_replicas(spec), tokenizer("byte_level_bpe"))
 
 
 class EndCounter:

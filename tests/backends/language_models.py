@@ -12,7 +12,7 @@ from app.backends.vllm import Vllm
 from app.chunks import Tokens
 from app.registry import LanguageModelSpec
 from app.registry.specs import GenerationFacts
-from app.triton.grpc_connection import GrpcConnection
+from app.triton.model_replicas import language_replicas
 from tests.backends.jobs import END_ID, LIMITS
 from tests.scripted_triton import ScriptedTriton, message, model_config
 from tests.tokenizers.cached import tokenizer
@@ -101,7 +101,7 @@ def serve(triton: ScriptedTriton, inputs: Any, outputs: Any, **more: Any) -> Non
 def spec(triton: ScriptedTriton, *, is_lenient: bool = False, **facts: Any) -> LanguageModelSpec:
     return LanguageModelSpec(
         name="chat",
-        url=triton.address,
+        urls=(triton.address,),
         folder=Path(),
         triton_model="llm",
         timeouts=LIMITS,
@@ -112,12 +112,12 @@ def spec(triton: ScriptedTriton, *, is_lenient: bool = False, **facts: Any) -> L
 
 def tensorrt_llm(triton: ScriptedTriton, **facts: Any) -> TensorrtLlm:
     found = spec(triton, **facts)
-    return TensorrtLlm(found, GrpcConnection(found.url), TOKENIZER)
+    return TensorrtLlm(found, language_replicas(found), TOKENIZER)
 
 
 def vllm(triton: ScriptedTriton, **facts: Any) -> Vllm:
     found = spec(triton, **facts)
-    return Vllm(found, GrpcConnection(found.url), TOKENIZER)
+    return Vllm(found, language_replicas(found), TOKENIZER)
 
 
 def ids_message(ids: list[int], *, with_length: bool = True, **more: tuple[str, Any]) -> Any:

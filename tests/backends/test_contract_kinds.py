@@ -12,7 +12,7 @@ from app.backends.fastertransformer import FasterTransformer
 from app.backends.generation import GenerationBackend
 from app.errors import BackendError
 from app.triton.contract import contract_from_config
-from app.triton.grpc_connection import GrpcConnection
+from app.triton.model_replicas import language_replicas
 from tests.backends.language_models import (
     TEXT_INPUTS,
     TEXT_OUTPUTS,
@@ -31,7 +31,7 @@ from tests.scripted_triton import LLAMA_INPUTS, LLAMA_OUTPUTS, ScriptedTriton, m
 
 def fastertransformer(triton: ScriptedTriton) -> FasterTransformer:
     found = spec(triton)
-    return FasterTransformer(found, GrpcConnection(found.url), TOKENIZER)
+    return FasterTransformer(found, language_replicas(found), TOKENIZER)
 
 
 BACKENDS: dict[str, Callable[[ScriptedTriton], GenerationBackend]] = {

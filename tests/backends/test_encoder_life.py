@@ -17,7 +17,7 @@ from app import offload
 from app.backends.encoder import MAX_CONCURRENT_BATCHES, MAX_NUMBERS_ON_LOOP, Encoder
 from app.backends.encoder_batches import Row
 from app.errors import BackendError
-from app.triton.http_connection import HttpConnection
+from app.triton.model_replicas import encoder_replicas
 from tests.backends.encoders import (
     CONTEXT,
     LIMITS,
@@ -150,7 +150,8 @@ class Result:
 def test_the_results_of_the_others_are_not_kept(http_triton: ScriptedHttpTriton) -> None:
     """Not even as long as the error is: its traceback has the frames that worked."""
     http_triton.infer = failing_second(slow=0.1)
-    encoder = Encoder(embedding_spec(http_triton), HttpConnection(http_triton.address, LIMITS))
+    spec = embedding_spec(http_triton, timeouts=LIMITS)
+    encoder = Encoder(spec, encoder_replicas(spec))
     made: list[weakref.ref[Result]] = []
 
     def read(values: Any, masks: Any) -> Sequence[Result]:

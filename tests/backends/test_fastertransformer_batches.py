@@ -17,7 +17,7 @@ from app.chunks import TokenLogprob, Tokens
 from app.errors import BackendError
 from app.registry import LanguageModelSpec
 from app.registry.specs import GenerationFacts
-from app.triton.grpc_connection import GrpcConnection
+from app.triton.model_replicas import language_replicas
 from tests.backends.jobs import END_ID, PROMPT, backend, job
 from tests.scripted_triton import ScriptedTriton, message, model_config, say, sent, slowly
 from tests.tokenizers.cached import tokenizer
@@ -281,11 +281,11 @@ def test_how_many_go_into_one_request(
     triton.config = model_config(backend=of_backend, max_batch_size=most)
     spec = LanguageModelSpec(
         name="chat",
-        url=triton.address,
+        urls=(triton.address,),
         folder=Path(),
         triton_model="llm",
         batch_size=configured,
         facts=GenerationFacts(start_id=1, end_id=END_ID, max_len=64),
     )
-    served = FasterTransformer(spec, GrpcConnection(spec.url), tokenizer("byte_level_bpe"))
+    served = FasterTransformer(spec, language_replicas(spec), tokenizer("byte_level_bpe"))
     assert served.capabilities().batch_size == expected

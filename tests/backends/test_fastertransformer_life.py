@@ -18,7 +18,7 @@ from app.chunks import Tokens
 from app.errors import ApiError, ClientDisconnected
 from app.registry import LanguageModelSpec, Timeouts
 from app.registry.specs import GenerationFacts
-from app.triton.grpc_connection import GrpcConnection
+from app.triton.model_replicas import language_replicas
 from tests.applications import closed_port
 from tests.backends.jobs import PROMPT, EndCounter, answer, backend, job
 from tests.live.waiting import wait_until
@@ -145,12 +145,12 @@ def test_a_model_that_triton_does_not_have(triton: ScriptedTriton) -> None:
 def unreachable() -> FasterTransformer:
     spec = LanguageModelSpec(
         name="chat",
-        url=f"127.0.0.1:{closed_port()}",
+        urls=(f"127.0.0.1:{closed_port()}",),
         folder=Path(),
         triton_model="llm",
         facts=GenerationFacts(start_id=1, end_id=2, max_len=64),
     )
-    return FasterTransformer(spec, GrpcConnection(spec.url), tokenizer("byte_level_bpe"))
+    return FasterTransformer(spec, language_replicas(spec), tokenizer("byte_level_bpe"))
 
 
 def test_a_refused_connection_is_told_within_a_second() -> None:
@@ -414,13 +414,12 @@ def test_the_place_is_given_back_when_the_contract_cannot_be_read(triton: Script
 
 
 def test_readiness_is_tritons_word(triton: ScriptedTriton) -> None:
-    served = backend(triton)
-    assert served.is_ready()
+    assert backend(triton).replicas.states()[0].is_ready
     triton.is_ready = False
-    assert not served.is_ready()
+    assert not backend(triton).replicas.states()[0].is_ready
 
 
 def test_readiness_of_a_triton_that_is_not_there() -> None:
-    with pytest.raises(ApiError) as caught:
-        unreachable().is_ready()
-    assert caught.value.code == "backend_unavailable"
+    error = unreachable().replicas.states()[0].error
+    assert error is not None
+    assert error.code == "backend_unavailable"

@@ -27,6 +27,7 @@ from app.triton.contract import ModelContract, contract_from_config
 from app.triton.grpc_client.call import CallEnded
 from app.triton.grpc_client.status import Status
 from app.triton.model_stream import ModelStream
+from app.triton.replicas import Replicas, Sites
 from app.types import ChatRequest, RequestContext
 from app.web.sse import PLAIN, EventStreamBody
 from demo.environment import DEMO
@@ -76,7 +77,12 @@ class RecordedTriton:
         return contract_from_config(model_config())
 
     def stream(
-        self, request: Any, timeouts: Timeouts, *, is_cumulative: bool = False
+        self,
+        request: Any,
+        timeouts: Timeouts,
+        *,
+        deadline: float | None = None,
+        is_cumulative: bool = False,
     ) -> ModelStream:
         prompt = np.frombuffer(request.raw_input_contents[0], np.uint32).tolist()
         call = RecordedCall(self.messages(tuple(prompt)))
@@ -103,12 +109,14 @@ def served(num_tokens: int) -> Callable[[], float]:
     tokenizer = load_tokenizer(FOLDER)
     spec = LanguageModelSpec(
         name="chat",
-        url="",
+        urls=("127.0.0.1:1",),
         folder=FOLDER,
         triton_model="llm",
         facts=GenerationFacts(start_id=1, end_id=END_ID, max_len=8192),
     )
-    backend = FasterTransformer(spec, RecordedTriton(num_tokens), tokenizer)  # type: ignore[arg-type]  # has what the backend calls
+    triton = RecordedTriton(num_tokens)
+    replicas = Replicas("chat", spec.urls, Sites(lambda _: triton), lambda _: True)
+    backend = FasterTransformer(spec, replicas, tokenizer)  # type: ignore[arg-type]  # has what the backend calls
     template = ChatTemplate.from_source(tokenizer.chat_template or "")
     model = LanguageModel(spec, tokenizer, template, backend, Admission(9, 9, 1))
     messages = ({"role": "user", "content": "hi"},)

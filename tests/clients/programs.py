@@ -10,6 +10,8 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +28,73 @@ def run_python(environment: str, script: str, *arguments: str, **variables: str)
 
     Fails if the program does, with what it wrote to its standard error.
     """
-    python = CLIENTS / environment / "bin" / "python"
-    assert python.exists(), f"{python} is made by: make test"
-    return _run([str(python), str(HERE / "scripts" / script), *arguments], OFFLINE | variables)
+    return _run(python_command(environment, script, *arguments), OFFLINE | variables)
 
 
 def run_node(script: str, *arguments: str) -> Any:
     """What `node/{script}` prints, run by Node.js with the packages of node/package-lock.json."""
+    return _run(node_command(script, *arguments), {})
+
+
+def python_command(environment: str, script: str, *arguments: str) -> list[str]:
+    """The command that `run_python` runs."""
+    python = CLIENTS / environment / "bin" / "python"
+    assert python.exists(), f"{python} is made by: make test"
+    return [str(python), str(HERE / "scripts" / script), *arguments]
+
+
+def node_command(script: str, *arguments: str) -> list[str]:
+    """The command that `run_node` runs."""
     node = shutil.which("node")
     assert node, "these tests need Node.js, see CONTRIBUTING.md"
     assert (HERE / "node" / "node_modules").exists(), "node_modules is made by: make test"
-    return _run([node, str(HERE / "node" / script), *arguments], {})
+    return [node, str(HERE / "node" / script), *arguments]
+
+
+class Program:
+    """A program that tells on lines of its own how far it is; its last line is its result."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._name = Path(command[1]).name
+        self._process = subprocess.Popen(
+            command,
+            env=_environment(OFFLINE),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait_for(self, word: str, count: int = 1) -> None:
+        """Return when it has printed `count` lines that say `word`."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            count -= line.strip() == word
+            if not count:
+                return
+        raise AssertionError(f"{self._name} failed:\n{self._process.communicate()[1]}")
+
+    def result(self) -> Any:
+        """What it prints at last."""
+        output, errors = self._process.communicate(timeout=SECONDS)
+        assert self._process.returncode == 0, f"{self._name} failed:\n{errors}"
+        return json.loads(output.splitlines()[-1])
+
+    def end(self) -> None:
+        """Kill it if it still runs."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@contextmanager
+def started(commands: Mapping[str, list[str]]) -> Iterator[dict[str, Program]]:
+    """Start these programs side by side; none outlives the block."""
+    programs = {name: Program(command) for name, command in commands.items()}
+    try:
+        yield programs
+    finally:
+        for program in programs.values():
+            program.end()
 
 
 def cl100k_folder() -> Path:
@@ -47,11 +105,15 @@ def cl100k_folder() -> Path:
     return folder
 
 
-def _run(command: list[str], variables: dict[str, str]) -> Any:
+def _environment(variables: dict[str, str]) -> dict[str, str]:
     # No other variables: keys, proxies and addresses of the person who runs the tests stay out.
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return kept | variables
+
+
+def _run(command: list[str], variables: dict[str, str]) -> Any:
     done = subprocess.run(
-        command, env=kept | variables, capture_output=True, text=True, timeout=SECONDS
+        command, env=_environment(variables), capture_output=True, text=True, timeout=SECONDS
     )
     assert done.returncode == 0, f"{Path(command[1]).name} failed:\n{done.stderr}"
     return json.loads(done.stdout.splitlines()[-1])

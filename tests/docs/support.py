@@ -75,7 +75,7 @@ def capabilities(backend: Callable[..., Any], inputs: Iterable[str]) -> Capabili
         outputs=dict.fromkeys(OUTPUTS, words),
     )
     facts = GenerationFacts(start_id=0, end_id=2, max_len=64)
-    spec = LanguageModelSpec(name="m", url="", folder=Path(), triton_model="m", facts=facts)
+    spec = LanguageModelSpec(name="m", urls=("",), folder=Path(), triton_model="m", facts=facts)
 
     class Connection:
         def contract(self, *_: Any) -> ModelContract:

@@ -12,6 +12,7 @@ from marshmallow import Schema, fields
 
 from app.cli import main
 from app.registry import read_registry
+from app.registry.files import ConfigurationFiles
 from app.schemas.configuration import (
     SECTIONS,
     EmbeddingOutputSchema,
@@ -121,7 +122,7 @@ def test_the_user_guides_example_loads(tmp_path: Path) -> None:
     folders = {"llm": folder("byte_level_bpe"), "embedding": encoder, "rerank": encoder}
     file = tmp_path / "model_config.json"
     file.write_text(json.dumps(with_folders(example, folders)))
-    registry, problems = read_registry(file, PROJECT / "chat_templates")
+    registry, problems = read_registry(file, PROJECT / "chat_templates", ConfigurationFiles())
     assert problems == []
     assert registry.warnings == ()
     facts = registry.find("chatglm2-6b").facts  # type: ignore[attr-defined]  # a language model's
@@ -142,7 +143,7 @@ def test_the_readmes_example_loads(tmp_path: Path) -> None:
     )
     file = tmp_path / "model_config.json"
     file.write_text(json.dumps(with_folders(example, {"llm": folder("byte_level_bpe")})))
-    registry, problems = read_registry(file, PROJECT / "chat_templates")
+    registry, problems = read_registry(file, PROJECT / "chat_templates", ConfigurationFiles())
     assert problems == []
     assert registry.warnings == ()
 

@@ -16,7 +16,7 @@ from app.prompting.detokenizer import IncrementalDetokenizer
 from app.prompting.tokenizers import Tokenizer, load_tokenizer
 from app.registry import LanguageModelSpec, Timeouts
 from app.registry.specs import GenerationFacts
-from app.triton.grpc_connection import GrpcConnection
+from app.triton.model_replicas import language_replicas
 from app.types import Generation, RequestContext, Sampling
 from demo.triton import TritonServer
 from tests.live.contracts import LANGUAGE_MODEL
@@ -56,14 +56,14 @@ def backend(server: TritonServer, name: str, **facts: Any) -> GenerationBackend:
     """The backend that a model's name begins with; `facts` are the model's entry."""
     spec = LanguageModelSpec(
         name=name,
-        url=server.grpc_url,
+        urls=(server.grpc_url,),
         timeouts=Timeouts(**PATIENT),
         folder=LANGUAGE_MODEL,
         triton_model=name,
         cancel="rpc",
         facts=GenerationFacts(**{"start_id": BEGIN, "end_id": END, "max_len": 1024, **facts}),
     )
-    connection = GrpcConnection(spec.url)
+    connection = language_replicas(spec)
     kinds = {"demo": FasterTransformer, "trt": TensorrtLlm, "vllm": Vllm}
     return kinds[name.partition("-")[0]](spec, connection, tokenizer())
 

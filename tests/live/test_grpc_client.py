@@ -17,6 +17,7 @@ import pytest
 
 from app.errors import ApiError, BackendTimeout, BackendUnavailable
 from app.registry import Timeouts
+from app.triton.address import Address
 from app.triton.grpc_connection import CHANNELS, GrpcConnection
 from app.triton.model_stream import EndOfStream, ModelStream
 from app.triton.tensors import infer_request
@@ -39,7 +40,7 @@ def client(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def connection(client: str, tritonserver: TritonServer) -> GrpcConnection:
-    return GrpcConnection(tritonserver.grpc_url, client)
+    return GrpcConnection(Address.parse(tritonserver.grpc_url), client)
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +124,9 @@ def test_each_answer_adds_to_the_one_before(connection: GrpcConnection) -> None:
 
 
 def test_both_clients_are_told_the_same(tritonserver: TritonServer) -> None:
+    address = Address.parse(tritonserver.grpc_url)
     said = [
-        rows(stream(GrpcConnection(tritonserver.grpc_url, client), "demo-chat", 40))[-1]
-        for client in CHANNELS
+        rows(stream(GrpcConnection(address, client), "demo-chat", 40))[-1] for client in CHANNELS
     ]
     assert said[0] == said[1]
     assert len(said[0]) > 20
@@ -197,7 +198,7 @@ def test_the_whole_time_of_a_stream_is_limited(
 def test_a_triton_that_is_killed_ends_all_streams_at_once(
     client: str, own_triton: TritonServer
 ) -> None:
-    connection = GrpcConnection(own_triton.grpc_url, client)
+    connection = GrpcConnection(Address.parse(own_triton.grpc_url), client)
     first = begun(connection)
     # The model answers one after the other, so these have nothing yet.
     found = [first, *(stream(connection, "ft-slow") for _ in range(7))]
@@ -217,7 +218,7 @@ def test_a_triton_that_is_killed_ends_all_streams_at_once(
 
 
 def test_a_triton_that_comes_back_is_found_soon(client: str, own_triton: TritonServer) -> None:
-    connection = GrpcConnection(own_triton.grpc_url, client)
+    connection = GrpcConnection(Address.parse(own_triton.grpc_url), client)
     wanted = rows(stream(connection, "ft-slow", 4))[-1]
     own_triton.kill()
     down_until = time.monotonic() + 3
@@ -240,7 +241,7 @@ def test_a_triton_that_comes_back_is_found_soon(client: str, own_triton: TritonS
 def test_a_triton_that_is_frozen_does_not_keep_its_callers(
     client: str, own_triton: TritonServer
 ) -> None:
-    connection = GrpcConnection(own_triton.grpc_url, client)
+    connection = GrpcConnection(Address.parse(own_triton.grpc_url), client)
     before = read_counters(own_triton.metrics_url, "ft-slow")
     found = begun(connection, HASTY)
     os.killpg(own_triton.pid, signal.SIGSTOP)

@@ -222,7 +222,7 @@ def test_a_prompt_beyond_vllms_context(ask: Ask) -> None:
 def test_each_has_the_contract_of_its_backend(tritonserver: TritonServer, model: str) -> None:
     served = backend(tritonserver, model)
     served.check_contract()
-    assert served.is_ready()
+    assert served.replicas.states()[0].is_ready
     assert served.capabilities().takes_text is (model not in TENSOR_MODELS)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.errors import ConfigurationError, Problem
 from app.registry import ModelRegistry, read_registry
+from app.registry.files import ConfigurationFiles
 
 LLM = {"name": "chat", "url": "localhost:8001", "path": "model"}
 INFO = {"name": "chat", "start_id": 1, "end_id": 2, "max_len": 100}
@@ -35,7 +36,7 @@ def load(base: Path, content: Any) -> ModelRegistry:
         path.write_bytes(content)
     else:
         path.write_text(content if isinstance(content, str) else json.dumps(content))
-    registry, found = read_registry(path, base / "own")
+    registry, found = read_registry(path, base / "own", ConfigurationFiles())
     if found:
         raise ConfigurationError(found)
     return registry

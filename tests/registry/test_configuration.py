@@ -9,6 +9,7 @@ import pytest
 
 from app.errors import ConfigurationError, ModelNotFound, ModelNotSupported
 from app.registry import EmbeddingSpec, LanguageModelSpec, RerankSpec, Timeouts, read_registry
+from app.registry.files import ConfigurationFiles
 from app.types import Task
 from tests.registry.files import EMBEDDING, INFO, LLM, RERANK, load, paths, problems, write_folder
 
@@ -72,7 +73,7 @@ def test_the_guides_language_model(guide: Any, tmp_path: Path) -> None:
     assert (facts.temperature, facts.repetition_penalty) == (0.95, 1.0)
     assert facts.mask_positions == (-1,)
     assert spec.triton_model == "chatglm2-6b"
-    assert spec.url == "192.168.0.1:8001"
+    assert spec.urls == ("192.168.0.1:8001",)
     assert spec.chat_template == tmp_path / "chatglm2.jinja"
     assert spec.folder == tmp_path / "model"
 
@@ -312,7 +313,7 @@ def test_a_file_that_cannot_be_read_is_one_problem(
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"absent\.json: cannot be read"):
-        read_registry(tmp_path / "absent.json", tmp_path)
+        read_registry(tmp_path / "absent.json", tmp_path, ConfigurationFiles())
 
 
 def test_a_description_without_a_model_is_a_warning(tmp_path: Path) -> None:

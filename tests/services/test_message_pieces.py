@@ -50,7 +50,7 @@ TEXTS = st.lists(PIECES, max_size=6).map("".join)
 def spec(tools: str | None, reasoning: str | None) -> LanguageModelSpec:
     return LanguageModelSpec(
         name="m",
-        url="localhost:1",
+        urls=("localhost:1",),
         folder=Path(),
         triton_model="m",
         tool_call_parser=tools,

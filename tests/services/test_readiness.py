@@ -8,6 +8,7 @@ import pytest
 
 from app.application import load_catalogue
 from app.services.readiness import readiness
+from app.registry.files import ConfigurationFiles
 from app.settings import Settings
 from tests.applications import EMBEDDING, LLM, standard_configuration, write_configuration
 from tests.scripted_triton import Closed, Reply, ScriptedHttpTriton, ScriptedTriton
@@ -26,8 +27,10 @@ def test_the_log_tells_what_the_report_does_not(
     http_triton.ready = close
     content = standard_configuration(triton.address, http_triton.address)
     path = write_configuration(tmp_path, content)
-    report = readiness(load_catalogue(Settings.load({"CONFIG_FILE": str(path)})))
-    assert report["models"][LLM] == {"ready": True}
+    report = readiness(
+        load_catalogue(Settings.load({"CONFIG_FILE": str(path)}), ConfigurationFiles())
+    )
+    assert report["models"][LLM] == {"ready": True, "tritons": {"ready": 1, "total": 1}}
     cause = report["models"][EMBEDDING]["cause"]
     told = [record.getMessage() for record in caplog.records if EMBEDDING in record.getMessage()]
     assert len(told) == 1

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from app.errors import ApiError
+from app.triton.address import Address
 from app.triton.http_connection import PART_SIZE, HttpConnection
 from tests.backends.encoders import LIMITS
 from tests.scripted_triton import Reply, ScriptedHttpTriton, tensor_reply
@@ -20,7 +21,7 @@ INPUTS: Mapping[str, tuple[str, Any]] = {"input_ids": ("INT64", np.ones((1, 2), 
 
 
 def infer(triton: ScriptedHttpTriton) -> Any:
-    return HttpConnection(triton.address, LIMITS).infer("m", "1", INPUTS, "x", "id")
+    return HttpConnection(Address.parse(triton.address), LIMITS).infer("m", "1", INPUTS, "x", "id")
 
 
 @pytest.mark.parametrize("size", [1, NUMBERS - 1, NUMBERS, NUMBERS + 1, 5 * NUMBERS + 7])
@@ -36,7 +37,7 @@ def test_one_connection_serves_answer_after_answer(
 ) -> None:
     values = np.ones((1, size), np.float32)
     http_triton.infer = lambda _: tensor_reply("x", values)
-    connection = HttpConnection(http_triton.address, LIMITS)
+    connection = HttpConnection(Address.parse(http_triton.address), LIMITS)
     for _ in range(3):
         assert connection.infer("m", "1", INPUTS, "x", "id").shape == (1, size)
 
@@ -54,6 +55,7 @@ def test_an_answer_that_ends_early_is_refused(http_triton: ScriptedHttpTriton, s
 ON_AN_EVENT_LOOP = """
 from gevent import monkey; monkey.patch_all()
 import sys, gevent
+from app.triton.address import Address
 from app.triton.http_connection import HttpConnection
 from tests.triton.test_http_bodies import INPUTS, LIMITS
 
@@ -64,7 +66,7 @@ def others():
         gevent.sleep(1e-6)
         turns.append(1)
 
-connection = HttpConnection(sys.argv[1], LIMITS)
+connection = HttpConnection(Address.parse(sys.argv[1]), LIMITS)
 connection.infer("m", "1", INPUTS, "x", "id")
 counting = gevent.spawn(others)
 gevent.sleep(0.01)

@@ -142,9 +142,9 @@ def test_a_silent_triton_is_not_ready_within_the_connect_deadline(
     """A metadata call is answered at once by a Triton that works; /readyz must not hang."""
     http_triton.ready = lambda: Reply(200, delay=2.0)
     start = time.monotonic()
-    with pytest.raises(ApiError) as caught:
-        embedding(http_triton, timeouts=brief(first_token=5)).is_ready()
-    assert caught.value.code == "backend_unavailable"
+    states = embedding(http_triton, timeouts=brief(first_token=5)).replicas.states()
+    assert states[0].error is not None
+    assert states[0].error.code == "backend_unavailable"
     assert time.monotonic() - start < 1.5
 
 
@@ -153,7 +153,7 @@ def test_readiness_is_tritons_word(
     http_triton: ScriptedHttpTriton, status: int, expected: bool
 ) -> None:
     http_triton.ready = lambda: Reply(status)
-    assert embedding(http_triton).is_ready() is expected
+    assert embedding(http_triton).replicas.states()[0].is_ready is expected
 
 
 def test_refused_tensors_are_sent_again_in_the_new_contract(

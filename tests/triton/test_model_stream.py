@@ -20,6 +20,7 @@ from app.errors import (
     ModelOverloaded,
 )
 from app.registry import Timeouts
+from app.triton.address import Address
 from app.triton.grpc_client import frames
 from app.triton.grpc_connection import CHANNELS, GrpcConnection
 from app.triton.model_stream import EndOfStream, ModelStream
@@ -196,7 +197,7 @@ def test_patience_is_kept_and_interruption_ends_it(
     client: str, patience: float, triton: ScriptedTriton
 ) -> None:
     triton.script = say(row_message([1], 1), then_silent=3)
-    stream = GrpcConnection(triton.address, client).stream(a_request(), PATIENT)
+    stream = GrpcConnection(Address.parse(triton.address), client).stream(a_request(), PATIENT)
     assert stream.next(5)
     if patience < 1:
         begun = time.monotonic()
@@ -217,7 +218,7 @@ def a_request() -> Any:
 @pytest.mark.parametrize("client", CHANNELS)
 def test_a_slow_answer_is_read_in_order(client: str, triton: ScriptedTriton) -> None:
     triton.script = slowly(*(row_message([number], 1) for number in range(10)))
-    stream = GrpcConnection(triton.address, client).stream(a_request(), PATIENT)
+    stream = GrpcConnection(Address.parse(triton.address), client).stream(a_request(), PATIENT)
     found = [row_of(stream.next(5))[0] for _ in range(10)]
     assert found == list(range(10))
     with pytest.raises(EndOfStream):

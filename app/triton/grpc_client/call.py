@@ -216,7 +216,7 @@ class Call(Stream):
 
     def on_refused(self) -> None:
         """The peer is going away."""
-        self.finish(Status("UNAVAILABLE", "the server is closing its connections"))
+        self.finish(Status("UNAVAILABLE", "the server is closing its connections", True))
 
     def on_data(self, data: bytes) -> int:
         """A part of the answers. Returns how many of its bytes are done with already."""

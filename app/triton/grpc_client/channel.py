@@ -23,11 +23,13 @@ UNACKNOWLEDGED_MS = 20_000
 class Channel:
     """Calls to `host:port`. Opens nothing before the first one, so it may be made before a fork.
 
-    A server that limits its streams gets another connection for those beyond.
+    A server that limits its streams gets another connection for those beyond. `authority` is how
+    the server is named where `host:port` is just one of its addresses.
     """
 
-    def __init__(self, host_and_port: str, *, is_secure: bool) -> None:
-        self._authority = host_and_port
+    def __init__(self, host_and_port: str, *, is_secure: bool, authority: str = "") -> None:
+        self._authority = authority or host_and_port
+        self._name, _ = _split(self._authority)
         self._host, self._port = _split(host_and_port)
         self._is_secure = is_secure
         self._lock = threading.Lock()
@@ -120,7 +122,7 @@ class Channel:
 
     def _connected(self, until: float) -> Connection:
         try:
-            layer: Layer = TlsLayer(self._host) if self._is_secure else PlainLayer()
+            layer: Layer = TlsLayer(self._name) if self._is_secure else PlainLayer()
             sock = _open_socket(self._host, self._port, until)
         except (OSError, ValueError) as error:  # ValueError: no such name can exist
             raise CallEnded(Status("UNAVAILABLE", f"failed to connect: {error}")) from None

@@ -49,10 +49,14 @@ BY_RESET = {
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A code's name and the words that came with it."""
+    """A code's name and the words that came with it.
+
+    The server has not looked at a call that `is_unprocessed`, so it can be made again elsewhere.
+    """
 
     code: str
     text: str = ""
+    is_unprocessed: bool = False
 
 
 def status_of(fields: Mapping[str, str], http_status: str) -> Status:
@@ -68,4 +72,5 @@ def status_of(fields: Mapping[str, str], http_status: str) -> Status:
 
 def status_of_reset(code: int) -> Status:
     """The status of a stream that the peer has reset."""
-    return Status(BY_RESET.get(code, "INTERNAL"), f"the stream was reset with code {code}")
+    text = f"the stream was reset with code {code}"
+    return Status(BY_RESET.get(code, "INTERNAL"), text, code == frames.REFUSED_STREAM)

@@ -1,0 +1,110 @@
+"""What gunicorn's master does beside gunicorn's own: check, reload, and announce the end.
+
+Used before gevent patches anything, so only the standard library is used, and no lock is made.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+from app.lifecycle.service_folder import VARIABLE, ServiceFolder
+from app.settings import PROJECT_ROOT
+
+# The code by which gunicorn's callers know that the application cannot be loaded.
+EXIT_APP_LOAD = 4
+
+
+class Master:
+    """Takes over three signals of `server`, gunicorn's arbiter, which has just started.
+
+    The configuration is read in a process of its own: tokenizers are not for the master.
+    """
+
+    def __init__(self, server: Any, drain_delay: float) -> None:
+        self._server = server
+        self._drain_delay = drain_delay
+        self._reap = server.handle_chld
+        self._checking: int | None = None
+        self._must_check_again = False
+        # A master that follows another one (SIGUSR2) inherits its environment.
+        inherited = None if server.master_pid else ServiceFolder.current()
+        self._folder = inherited or ServiceFolder.create()
+        os.environ[VARIABLE] = str(self._folder.path)
+
+    def start(self) -> None:
+        """Check the configuration, unless whoever started gunicorn has; then mind the signals.
+
+        Raises:
+            SystemExit: the configuration has mistakes, which were told.
+        """
+        if self._folder.edition() is None:
+            _, status = os.waitpid(self._check(), 0)
+            if status:
+                self._folder.remove()
+                sys.exit(EXIT_APP_LOAD)
+        server = self._server
+        server.handle_hup = self._reload
+        # gunicorn looks a handler up by either name of the signal.
+        server.handle_chld = server.handle_cld = self._child_ended
+        server.handle_term = self._terminate
+        signal.signal(signal.SIGALRM, lambda *_: server.SIG_QUEUE.put_nowait(signal.SIGTERM))
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        if self._is_checking():
+            os.kill(self._checking or 0, signal.SIGTERM)
+        self._folder.remove()
+
+    def _reload(self) -> None:
+        if self._is_checking():
+            self._must_check_again = True
+        else:
+            self._must_check_again = False
+            self._checking = self._check()
+
+    def _child_ended(self) -> None:
+        # First, because gunicorn forgets how a child that it does not know has ended.
+        self._is_checking()
+        self._reap()
+        if self._must_check_again and not self._is_checking():
+            self._reload()
+
+    def _terminate(self) -> None:
+        server = self._server
+        # With another master on the same socket this one's end is not that of the service.
+        is_handing_over = server.reexec_pid or server.master_pid
+        if is_handing_over or self._folder.is_stopping or not self._drain_delay:
+            if not is_handing_over:
+                self._folder.note_stopping()
+            raise StopIteration
+        self._folder.note_stopping()
+        server.log.info("Not ready any more; stopping in %g s", self._drain_delay)
+        signal.setitimer(signal.ITIMER_REAL, self._drain_delay)
+
+    def _is_checking(self) -> bool:
+        if self._checking is None:
+            return False
+        try:
+            pid, status = os.waitpid(self._checking, os.WNOHANG)
+        except ChildProcessError:
+            pid, status = self._checking, 0
+        if not pid:
+            return True
+        self._checking = None
+        if os.WIFSIGNALED(status):
+            name = signal.Signals(os.WTERMSIG(status)).name
+            self._server.log.error("The check was sent %s; the configuration is as before", name)
+        return False
+
+    def _check(self) -> int:
+        """Start the process that checks the configuration and publishes it."""
+        command = [sys.executable, "-m", "app.publish_config", str(self._folder.path)]
+        path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
+        closed = [(os.POSIX_SPAWN_CLOSE, each.fileno()) for each in self._server.LISTENERS]
+        environ = {**os.environ, "PYTHONPATH": path}
+        # Its numbers are not those of a worker.
+        environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+        return os.posix_spawn(command[0], command, environ, file_actions=closed)

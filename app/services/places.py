@@ -1,0 +1,18 @@
+"""A request's place among those of its model that run at once, and how long it waited for it."""
+
+from __future__ import annotations
+
+import time
+
+from app.observability.metrics import request_queued
+from app.services.admission import Place
+from app.services.catalogue import ServedModel
+from app.types import RequestContext
+
+
+def enter(model: ServedModel, context: RequestContext) -> Place:
+    """A place, after those that came before. Raises as `Admission.enter`."""
+    begun = time.monotonic()
+    place = model.admission.enter(context.cancellation)
+    request_queued(model.spec.name, time.monotonic() - begun)
+    return place

@@ -1,0 +1,157 @@
+"""A circuit breaker: a Triton that fails is left alone, and tried again with one request.
+
+https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+
+from app.errors import ApiError
+
+MAX_CONSECUTIVE_FAILURES = 5
+WINDOW_SECONDS = 10
+MIN_CALLS_IN_WINDOW = 20
+MAX_FAILED_SHARE = 0.5
+FIRST_PAUSE = 1.0
+MAX_PAUSE = 30.0
+
+
+class Entry(Enum):
+    """Whether a call is let through; a trial is the one that an open breaker lets through."""
+
+    REFUSED = "refused"
+    ORDINARY = "ordinary"
+    TRIAL = "trial"
+
+
+class Breaker:
+    """One model on one Triton. Closed, it lets every call through.
+
+    It opens after five failures in a row, or when half of at least twenty calls within ten seconds
+    failed. After a pause of a second, doubled up to thirty each time, one call is let through;
+    if that is answered, it closes. Probes shorten the pause: one that succeeds after one that
+    failed shows that Triton is back. While they fail, no call is let through.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._in_a_row = 0
+        # Seconds of the clock, with the calls that ended in each and how many of them failed.
+        self._window: deque[list[int]] = deque(maxlen=WINDOW_SECONDS + 1)
+        self._pause = 0.0
+        self._retry_at = 0.0
+        self._has_failed_probe = False
+        self._is_tried = False
+        self._error: ApiError | None = None
+
+    @property
+    def error(self) -> ApiError | None:
+        """The failure that opened it; None while it is closed."""
+        return self._error
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether the last call failed, so that another Triton is the better choice."""
+        return self._in_a_row > 0
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until a call may be let through, as far as that is known."""
+        return max(self._retry_at - self._clock(), 0.0)
+
+    def allows(self) -> bool:
+        """Whether `begin` would let a call through."""
+        if self._error is None:
+            return True
+        return not (self._is_tried or self._has_failed_probe or self.remaining)
+
+    def begin(self) -> Entry:
+        """Let a call through if that is allowed; one verdict follows each that was let through.
+
+        While this is open only the trial's verdict counts, not that of calls from before.
+        """
+        with self._lock:
+            if not self.allows():
+                return Entry.REFUSED
+            if self._error is None:
+                return Entry.ORDINARY
+            self._is_tried = True
+            return Entry.TRIAL
+
+    def answered(self, entry: Entry) -> None:
+        """A call has its first answer, which of a trial is enough to close."""
+        if entry is Entry.TRIAL:
+            with self._lock:
+                self._close()
+
+    def succeeded(self, entry: Entry) -> None:
+        """A call has ended well."""
+        with self._lock:
+            if self._error is None:
+                self._in_a_row = 0
+                self._count(is_failure=False)
+            elif entry is Entry.TRIAL:
+                self._close()
+
+    def failed(self, entry: Entry, error: ApiError, *, is_definite: bool) -> None:
+        """A call has failed by Triton's fault; one that is definite opens at once."""
+        with self._lock:
+            if self._error is not None:
+                if entry is Entry.TRIAL:
+                    self._open(error)
+                return
+            self._in_a_row += 1
+            self._count(is_failure=True)
+            is_over = is_definite or self._in_a_row >= MAX_CONSECUTIVE_FAILURES
+            if is_over or self._is_mostly_failing():
+                self._open(error)
+
+    def abandoned(self, entry: Entry) -> None:
+        """A call has ended without a verdict, as when the client left."""
+        if entry is Entry.TRIAL:
+            with self._lock:
+                self._is_tried = False
+
+    def probed(self, *, is_ready: bool) -> None:
+        """What Triton itself says of the model, asked while this is open."""
+        with self._lock:
+            if self._error is None:
+                return
+            if is_ready and self._has_failed_probe:
+                self._retry_at = self._clock()
+            self._has_failed_probe = not is_ready
+
+    def _open(self, error: ApiError) -> None:
+        self._pause = min(self._pause * 2, MAX_PAUSE) or FIRST_PAUSE
+        self._retry_at = self._clock() + self._pause
+        # A copy has no traceback, whose frames would keep the request.
+        self._error = copy.copy(error)
+        self._is_tried = self._has_failed_probe = False
+
+    def _close(self) -> None:
+        self._error = None
+        self._pause = 0.0
+        self._in_a_row = 0
+        self._is_tried = self._has_failed_probe = False
+        self._window.clear()
+
+    def _count(self, *, is_failure: bool) -> None:
+        second = int(self._clock())
+        if not self._window or self._window[-1][0] != second:
+            self._window.append([second, 0, 0])
+        self._window[-1][1] += 1
+        self._window[-1][2] += is_failure
+
+    def _is_mostly_failing(self) -> bool:
+        since = self._clock() - WINDOW_SECONDS
+        recent = [counts for counts in self._window if counts[0] >= since]
+        num_calls = sum(calls for _, calls, _ in recent)
+        num_failures = sum(failures for _, _, failures in recent)
+        return num_calls >= MIN_CALLS_IN_WINDOW and num_failures >= MAX_FAILED_SHARE * num_calls

@@ -1,0 +1,223 @@
+"""The Tritons of one model: the least busy is asked, and those that fail are left alone."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Generic, TypeVar
+
+from app.errors import ApiError, BackendUnavailable
+from app.triton.address import Address
+from app.triton.errors import not_ready, unavailable
+from app.triton.replicas.breaker import MAX_PAUSE
+from app.triton.replicas.budget import RetryBudget
+from app.triton.replicas.replica import Lease, Replica
+from app.triton.replicas.sites import Lookup, Sites
+
+log = logging.getLogger(__name__)
+
+C = TypeVar("C")
+T = TypeVar("T")
+
+# Seconds between two probes of a Triton that is left alone.
+PROBE_INTERVAL = 0.5
+# Seconds for which the answers of `states` are used.
+ASKING_INTERVAL = 1.0
+MAX_PROBES_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaState:
+    """Whether a Triton can be used for a model, and why not."""
+
+    address: Address
+    error: ApiError | None
+
+    @property
+    def is_ready(self) -> bool:
+        """True where nothing is wrong."""
+        return self.error is None
+
+
+class Replicas(Generic[C]):
+    """The Tritons of the model `name`, at `urls`.
+
+    `is_ready` asks one of them whether it serves the model, and raises ApiError where it cannot
+    be asked. `patience` in seconds is for looking up their names.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        urls: Sequence[str],
+        sites: Sites[C],
+        is_ready: Callable[[C], bool],
+        patience: float = 1.0,
+    ) -> None:
+        self._name = name
+        self._lookup = Lookup(urls)
+        self._sites = sites
+        self._is_ready = is_ready
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._known: dict[Address, Replica[C]] = {}
+        self._turns = count()
+        self._budget = RetryBudget()
+        self._is_probing = False
+        self._asking = threading.Lock()
+        self._asked_at = -math.inf
+        self._answers: list[tuple[Replica[C], ApiError | None]] = []
+
+    def attempt(
+        self, send: Callable[[Lease[C]], T], *, repeats_broken: bool = False
+    ) -> tuple[T, Lease[C]]:
+        """What `send` gives with the least busy Triton, and the call that is to be closed.
+
+        Where that Triton cannot have begun, another is asked, once. `repeats_broken` asks again
+        also where the connection broke, if need be the same Triton: for work that can be repeated.
+
+        Raises:
+            ApiError: what `send` raises, or that all are to be left alone.
+        """
+        self._budget.earn()
+        lease = self._lease()
+        try:
+            return self._sent(send, lease), lease
+        except ApiError as error:
+            again = self._lease_again(lease, error, repeats_broken=repeats_broken)
+            if again is None:
+                raise
+            log.info("%s is asked again after: %s", self._name, error.detail)
+        return self._sent(send, again), again
+
+    def failed(self, lease: Lease[C], error: ApiError) -> None:
+        """A call has failed after it was begun; it is still to be closed."""
+        lease.failed(error)
+        if lease.replica.breaker.error is not None:
+            self._probe_soon()
+
+    def states(self) -> list[ReplicaState]:
+        """What every Triton says of the model, unless calls to it have shown that it cannot.
+
+        They are asked at most once a second, however often this is called.
+        """
+        with self._asking:
+            if time.monotonic() >= self._asked_at + ASKING_INTERVAL:
+                replicas = self._current()
+                with ThreadPoolExecutor(min(len(replicas), MAX_PROBES_AT_ONCE)) as pool:
+                    self._answers = list(
+                        zip(replicas, pool.map(self._probe, replicas), strict=True)
+                    )
+                self._asked_at = time.monotonic()
+            return [_state(replica, error) for replica, error in self._answers]
+
+    def breaker_states(self) -> Sequence[bool]:
+        """For each Triton in order whether it is left alone."""
+        return [replica.breaker.error is not None for replica in self._known.values()]
+
+    def _sent(self, send: Callable[[Lease[C]], T], lease: Lease[C]) -> T:
+        try:
+            return send(lease)
+        except BaseException as error:
+            if isinstance(error, ApiError):
+                self.failed(lease, error)
+            lease.close()
+            raise
+
+    def _lease(self, avoided: Replica[C] | None = None) -> Lease[C]:
+        replicas = [replica for replica in self._current() if replica is not avoided]
+        # Where several are as good, each has its turn.
+        start = next(self._turns) % max(len(replicas), 1)
+        for replica in sorted(replicas[start:] + replicas[:start], key=_reluctance):
+            lease = replica.lease()
+            if lease is not None:
+                return lease
+        raise _left_alone(replicas)
+
+    def _lease_again(
+        self, lease: Lease[C], error: ApiError, *, repeats_broken: bool
+    ) -> Lease[C] | None:
+        is_broken = repeats_broken and error.is_broken_connection
+        if not (error.has_not_begun or is_broken) or not self._budget.spend():
+            return None
+        try:
+            return self._lease(avoided=lease.replica)
+        except BackendUnavailable:
+            return lease.replica.lease() if is_broken else None
+
+    def _current(self) -> list[Replica[C]]:
+        addresses = self._lookup.addresses(self._patience)
+        with self._lock:
+            if list(self._known) != list(addresses):
+                self._known = {
+                    address: self._known.get(address)
+                    or Replica(address, self._sites.connection(address))
+                    for address in addresses
+                }
+            return list(self._known.values())
+
+    def _probe(self, replica: Replica[C]) -> ApiError | None:
+        try:
+            return None if self._is_ready(replica.connection) else not_ready()
+        except ApiError as error:
+            return error
+
+    def _probe_soon(self) -> None:
+        with self._lock:
+            if self._is_probing:
+                return
+            self._is_probing = True
+        log.warning("%s: a Triton is left alone until it answers again", self._name)
+        arguments = (weakref.ref(self),)
+        threading.Thread(target=_keep_probing, args=arguments, name="probes", daemon=True).start()
+
+    def _probe_open(self) -> bool:
+        """Ask those that are left alone; False if there are none any more."""
+        with self._lock:
+            replicas = [each for each in self._known.values() if each.breaker.error]
+            self._is_probing = bool(replicas)
+        for replica in replicas:
+            replica.breaker.probed(is_ready=self._probe(replica) is None)
+        if not replicas:
+            log.info("%s: every Triton answers again", self._name)
+        return bool(replicas)
+
+
+def _keep_probing(reference: weakref.ref[Replicas[Any]]) -> None:
+    """Until all answer, or the model is served no more."""
+    while True:
+        replicas = reference()
+        if replicas is None or not replicas._probe_open():
+            return
+        del replicas
+        time.sleep(PROBE_INTERVAL)
+
+
+def _state(replica: Replica[Any], error: ApiError | None) -> ReplicaState:
+    # One that has been left alone long enough is not hidden from those who could try it.
+    known = None if replica.breaker.allows() else replica.breaker.error
+    return ReplicaState(replica.address, known or error)
+
+
+def _reluctance(replica: Replica[Any]) -> tuple[bool, int]:
+    return replica.breaker.is_suspect, replica.num_outstanding
+
+
+def _left_alone(replicas: Sequence[Replica[C]]) -> ApiError:
+    """The error of the Triton that is tried next, with the seconds until then."""
+    if not replicas:
+        return unavailable("there is no other Triton")
+    first = min(replicas, key=lambda replica: replica.breaker.remaining)
+    error = copy.copy(first.breaker.error) or unavailable("a trial is under way")
+    if not isinstance(error, BackendUnavailable):
+        error = unavailable(f"left alone after: {error.detail}")
+    error.retry_after = min(max(math.ceil(first.breaker.remaining), 1), int(MAX_PAUSE))
+    return error

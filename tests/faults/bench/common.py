@@ -1,0 +1,146 @@
+"""What must hold in every case, whatever it breaks.
+
+    with common_pass(bench, case) as watch:
+        ...  # break something, look at what clients get
+        watch.fault_is_over()      # right when the cause is gone: the clock starts
+        ...
+
+The workers are the same, nobody wrote a traceback, no answer was HTML; within 2 s of the fault's
+end a good call succeeds, no request runs any more in the gateway, and none in the models.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from demo.counters import Counters, read_counters
+from demo.triton import TritonServer
+from tests.faults.bench.client import Outcome, ask, completion
+from tests.faults.bench.gateway import Gateway
+from tests.faults.bench.processes import has_stub
+from tests.faults.bench.repository import MODELS
+from tests.faults.record import SLACK, Case
+from tests.live.waiting import wait_until
+
+RECOVERY_SECONDS = 2.0
+GOOD_CALL = completion("is it well", 3)
+COUNTED = ("llm", "llm-bad", "text-bad")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A Triton with the bench's models and the gateway in front of it."""
+
+    triton: TritonServer
+    gateway: Gateway
+
+    def counters(self, model: str = "llm") -> Counters:
+        """What the model itself has counted since Triton started."""
+        return read_counters(self.triton.metrics_url, model)
+
+    def restart_triton(self) -> None:
+        """Start it again after it was killed or stopped; returns when it is ready."""
+        self.triton.start()
+        self.triton.wait_until_ready(60)
+
+    def recover(self) -> None:
+        """Triton runs with all its stubs, and the gateway knows it."""
+        if not self._is_triton_whole():
+            self.triton.stop()
+            self.restart_triton()
+        wait_until(self._is_well, "a good answer from every model", 30)
+
+    def _is_triton_whole(self) -> bool:
+        return self.triton.is_ready() and all(has_stub(self.triton.pid, name) for name in MODELS)
+
+    def _ask(self, model: str) -> Outcome:
+        return ask(self.gateway.server, completion("is it well", 2, model=model))
+
+    def _is_well(self) -> bool:
+        server = self.gateway.server
+        embedded = [
+            server.post("/v1/embeddings", {"model": model, "input": "a"}).status
+            for model in ("embed", "embed-bad")
+        ]
+        answers = [self._ask(model).kind for model in COUNTED]
+        return set(answers) == {"complete"} and set(embedded) == {200}
+
+    def num_running(self, model: str) -> int:
+        """Requests that the model has started and that have not ended."""
+        found = self.counters(model)
+        return found.started - found.completed - found.cancelled - found.failed
+
+
+class Watch:
+    """Keeps the moment when the fault was over, and the outcomes to look at."""
+
+    def __init__(self) -> None:
+        self.over_at: float | None = None
+        self._outcomes: list[Outcome] = []
+
+    def fault_is_over(self) -> None:
+        """The cause is gone now."""
+        self.over_at = time.monotonic()
+
+    def saw(self, outcomes: Sequence[Outcome]) -> None:
+        """Answers that are looked at for HTML and for silent ends."""
+        self._outcomes += outcomes
+
+    @property
+    def num_html(self) -> int:
+        """Answers that are a page."""
+        return sum(is_html(each) for each in self._outcomes)
+
+    @property
+    def num_silent(self) -> int:
+        """Streams that ended as if they were complete."""
+        return sum(each.kind in ("silent", "odd") for each in self._outcomes)
+
+
+def is_html(outcome: Outcome) -> bool:
+    """Whether somebody answered with a page, as web servers do by themselves."""
+    return b"<html" in outcome.body.lower() or "html" in outcome.headers.get("content-type", "")
+
+
+@contextmanager
+def common_pass(
+    bench: Bench,
+    case: Case,
+    *,
+    lost_workers: Collection[int] = (),
+    counted: Sequence[str] = COUNTED,
+) -> Iterator[Watch]:
+    """`lost_workers` are those that the case kills; `counted` the models that must come to rest."""
+    gateway = bench.gateway
+    workers, offset = gateway.worker_pids, len(gateway.server.log_text())
+    watch = Watch()
+    yield watch
+    over_at = watch.over_at or time.monotonic()
+    case.at_most("a good call again", _until_well(gateway, over_at), RECOVERY_SECONDS)
+    case.at_most("nothing runs any more", _until_quiet(bench, counted, over_at), RECOVERY_SECONDS)
+    kept = [pid for pid in gateway.worker_pids if pid in workers]
+    case.exactly("workers lost", len(workers) - len(kept), len(lost_workers))
+    case.exactly("tracebacks", gateway.log_since(offset).count("Traceback"), 0)
+    case.exactly("answers in HTML", watch.num_html, 0)
+    case.exactly("silent ends", watch.num_silent, 0)
+
+
+def _until_well(gateway: Gateway, since: float) -> float:
+    """Seconds until a good call has succeeded, infinite if none does."""
+    while time.monotonic() - since < RECOVERY_SECONDS * SLACK:
+        if ask(gateway.server, GOOD_CALL).kind == "complete":
+            return time.monotonic() - since
+        time.sleep(0.05)
+    return float("inf")
+
+
+def _until_quiet(bench: Bench, counted: Sequence[str], since: float) -> float:
+    """Seconds until neither the gateway nor a model has anything to do, else infinite."""
+    while time.monotonic() - since < RECOVERY_SECONDS * SLACK:
+        if not bench.gateway.num_running() and not any(map(bench.num_running, counted)):
+            return time.monotonic() - since
+        time.sleep(0.05)
+    return float("inf")

@@ -1,0 +1,133 @@
+"""The server by its real command line, with two workers and short limits, and what can be seen.
+
+with Gateway(configuration, folder / "log").running() as gateway:
+    gateway.server.post("/v1/completions", {...})      # a tests.live.http.Server
+    gateway.worker_pids, gateway.usage(), gateway.log_since(0)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from demo.ports import free_ports
+from tests.faults.bench.processes import Usage, children, usage
+from tests.live.http import Server
+
+PROJECT = Path(__file__).parents[3]
+NUM_WORKERS = 2
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+ENVIRONMENT = {"GRACEFUL_TIMEOUT": "10", "KEEP_ALIVE_INTERVAL": "1", "BODY_TIMEOUT": "3"}
+"""`: ` comments each second of silence; idle and first-token limits are the configuration's."""
+
+# Names of gauges of requests that are running, with their labels.
+RUNNING = re.compile(r"^\w*(?:inflight|in_flight|running|waiting)\w*(?:{[^}]*})? (\S+)$", re.M)
+
+
+class Gateway:
+    """One master with its workers. It may be started again after it was stopped."""
+
+    def __init__(
+        self, configuration: Path, log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """`environment` adds to `ENVIRONMENT`, or replaces what it says."""
+        (port,) = free_ports(1)
+        self._configuration = configuration
+        self._environment = {**ENVIRONMENT, **(environment or {})}
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self.server = Server("127.0.0.1", port, log, 0)
+
+    def twin(self, log: Path) -> Gateway:
+        """Another one of the same configuration, not started yet."""
+        return Gateway(self._configuration, log, self._environment)
+
+    @contextmanager
+    def running(self) -> Iterator[Gateway]:
+        """Start it and wait until it answers; stop it at the end."""
+        self.start()
+        try:
+            self.wait_until_alive()
+            yield self
+        finally:
+            self.stop()
+
+    def start(self) -> None:
+        """Start the master, in a process group of its own."""
+        command = [sys.executable, "-m", "app", "serve", "--port", str(self.server.port)]
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*command, "--host", "127.0.0.1", "--workers", str(NUM_WORKERS)],
+                cwd=PROJECT,
+                env={**os.environ, "CONFIG_FILE": str(self._configuration), **self._environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self.server = Server("127.0.0.1", self.server.port, self._log, self._process.pid)
+
+    def wait_until_alive(self) -> None:
+        """Return once all workers are there and one answers. Fails if the master ends."""
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_alive():
+            assert self._master.poll() is None, f"the gateway ended:\n{self.server.log_text()}"
+            assert time.monotonic() < deadline, f"no answer:\n{self.server.log_text()}"
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """SIGTERM to the master, in the end SIGKILL to its group; gives its exit status."""
+        master = self._master
+        master.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            master.wait(STOP_SECONDS)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(master.pid, signal.SIGKILL)
+        return master.wait()
+
+    @property
+    def master_pid(self) -> int:
+        """The process that has the workers as children."""
+        return self._master.pid
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """In order."""
+        return children(self.master_pid)
+
+    def usage(self) -> dict[int, Usage]:
+        """Of each worker."""
+        return {pid: usage(pid) for pid in self.worker_pids}
+
+    def log_since(self, offset: int) -> str:
+        """What was logged behind so many characters."""
+        return self.server.log_text()[offset:]
+
+    def num_running(self) -> float | None:
+        """The sum of the gauges of requests that run or wait, None where /metrics has none."""
+        answer = self.server.get("/metrics")
+        if answer.status != 200:
+            return None
+        found = RUNNING.findall(answer.body.decode())
+        return sum(map(float, found)) if found else None
+
+    @property
+    def _master(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError("Gateway.start() has not been called")
+        return self._process
+
+    def _is_alive(self) -> bool:
+        with contextlib.suppress(OSError):
+            is_whole = len(self.worker_pids) == NUM_WORKERS
+            return is_whole and self.server.get("/livez").status == 200
+        return False

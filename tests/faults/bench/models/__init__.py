@@ -1,0 +1,1 @@
+"""The models of the bench, which run in Triton's Python stubs."""

@@ -1,0 +1,57 @@
+"""One Triton with the bench's models for the session, and the gateway in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.ports import free_ports
+from demo.triton import TritonServer
+from tests.faults.bench.common import Bench
+from tests.faults.bench.gateway import Gateway
+from tests.faults.bench.repository import entries, write_models
+from tests.faults.bench.words import Words
+from tests.live.servers import write_configuration
+
+
+@pytest.fixture(scope="session")
+def models(demo_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bench's model repository."""
+    return write_models(tmp_path_factory.mktemp("bench-models"))
+
+
+@pytest.fixture(scope="session")
+def bench_triton(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    """A Triton that cases may kill, freeze and stop. Not started yet."""
+    log = tmp_path_factory.mktemp("bench-triton") / "log"
+    server = TritonServer([models], *free_ports(3), log_file=log)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def bench_gateway(
+    bench_triton: TritonServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """The gateway, which is started before its Triton is."""
+    folder = tmp_path_factory.mktemp("bench-gateway")
+    content = entries(bench_triton.grpc_url, bench_triton.http_url)
+    path = write_configuration(folder / "models.json", dict(content))
+    with Gateway(path, folder / "log").running() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def bench(bench_triton: TritonServer, bench_gateway: Gateway) -> Bench:
+    """Both, well: whatever an earlier case has left is put right first."""
+    bench = Bench(bench_triton, bench_gateway)
+    bench.recover()
+    return bench
+
+
+@pytest.fixture(scope="session")
+def words(demo_environment: None) -> Words:
+    """What the models answer."""
+    return Words()

@@ -1,0 +1,115 @@
+"""What is not quite HTTP gets one JSON error, or a closed connection, and poisons nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from tests.hostile.requests import BODY, GOOD, REQUESTS, SMUGGLED, chunked, request, sized
+from tests.hostile.wire import PROBE, Wire, exchange, wire
+from tests.live.http import Server
+from tests.scripted_triton import ScriptedTriton
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_one_answer_or_none(server: Server, name: str) -> None:
+    data, expected = REQUESTS[name]
+    response = exchange(server, data, may_close="broken" in name)
+    assert (None if response is None else response.status) == expected
+    if response is not None and response.status != 200:
+        response.error()
+
+
+def test_nothing_of_what_was_sent_comes_back(server: Server) -> None:
+    """Neither in the answer nor in the log, where it could pass for something else."""
+    before = len(server.log_text())
+    for data in (
+        request("x-canary: a\x1b[31mcanary"),
+        request(target="/canary\x7f", method="GET"),
+        request(method="canary"),
+        request("canary"),
+        chunked(b"canary\r\n"),
+        request("Expect: canary"),
+        request("Transfer-Encoding: canary"),
+    ):
+        response = exchange(server, data)
+        assert response is not None
+        told = response.error()
+        assert "canary" not in told["message"]
+    assert "canary" not in server.log_text()[before:]
+
+
+def test_pipelined_requests_are_answered_in_their_order(
+    server: Server, triton: ScriptedTriton
+) -> None:
+    with wire(server) as connection:
+        connection.send(sized(len(GOOD), GOOD) + sized(len(BODY), BODY) + SMUGGLED + PROBE)
+        statuses = [connection.response() for _ in range(4)]
+        assert [each and each.status for each in statuses] == [200, 404, 200, 200]
+        assert connection.is_closed()
+    assert len(triton.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a length of the limit", "chunked", "65,536 chunks of one byte", "a trailing slash"],
+)
+def test_a_connection_serves_on_after_an_error(server: Server, name: str) -> None:
+    with wire(server) as connection:
+        for _ in range(3):
+            connection.send(REQUESTS[name][0])
+            response = connection.response()
+            assert response is not None
+            assert response.status == 404
+        connection.send(sized(len(GOOD), GOOD))
+        assert getattr(connection.response(), "status", None) == 200
+
+
+def test_a_short_body_that_nobody_reads_does_not_end_the_connection(server: Server) -> None:
+    with wire(server) as connection:
+        for _ in range(3):
+            connection.send(request("Content-Length: 9", body=b"not read.", target="/nope"))
+            assert getattr(connection.response(), "status", None) == 404
+
+
+@pytest.mark.parametrize("target", ["/health", "/nope", "/v1/models", "/v1/completions"])
+def test_head_has_no_body(server: Server, target: str) -> None:
+    data = request(method="HEAD", target=target)
+    response = exchange(server, data, is_head=True)
+    assert response is not None
+    assert response.status in (200, 404, 405)
+    assert int(response.headers["content-length"]) > 0
+
+
+def test_headers_that_name_another_path_are_not_heard(server: Server) -> None:
+    """gunicorn heeds them from this machine's addresses by default, so from any proxy on it."""
+    for name in ("SCRIPT_NAME", "PATH_INFO", "Script-Name", "Path-Info"):
+        response = exchange(server, request(f"{name}: /health", method="GET", target="/nope"))
+        assert response is not None
+        assert response.status in (400, 404)
+
+
+def test_a_client_that_floods_holds_nobody_up(server: Server) -> None:
+    """An unread body without end: others are served, and the connection is closed."""
+    answered = 0
+    with wire(server) as connection:
+        connection.send(request(f"Content-Length: {10 * 2**30}", target="/nope"))
+        flood = threading.Thread(target=_flood, args=(connection,))
+        flood.start()
+        while flood.is_alive():
+            assert server.get("/health").status == 200
+            answered += 1
+        assert answered > 5
+
+
+def _flood(connection: Wire) -> None:
+    """Send until the server does not listen any more."""
+    until = time.monotonic() + 30
+    try:
+        while time.monotonic() < until:
+            connection.socket.sendall(b"x" * 2**16)
+    except OSError:
+        return
+    raise AssertionError("the server reads on and on")

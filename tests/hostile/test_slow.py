@@ -1,0 +1,177 @@
+"""Clients that send or read too slowly are cut, and what they wait for is called off."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.backends.language_models import VLLM_INPUTS, VLLM_OUTPUTS, serve
+from tests.backends.vllm_jobs import piece
+from tests.hostile.conftest import BODY_TIMEOUT, TORRENT
+from tests.hostile.requests import BODY, request, sized
+from tests.hostile.wire import TIMEOUT, Wire, wire
+from tests.live.http import Server
+from tests.live.waiting import wait_until
+from tests.scripted_triton import ScriptedTriton
+
+IS_WHOLE = bool(os.environ.get("WHOLE"))
+# gunicorn's `keepalive`, in seconds; a busy machine is late.
+HEAD_TIMEOUT = 5.0
+LATE = 5.0
+# The scripted Triton serves 32 at once.
+NUM_STALLED = 30 if IS_WHOLE else 10
+MIB = 2**20
+
+
+def trickle(connection: Wire, data: bytes, *, each: float) -> float:
+    """Send a byte at a time until the server answers or closes; gives the seconds that it took."""
+    start = time.monotonic()
+    connection.socket.settimeout(each)
+    for index in range(len(data)):
+        connection.send(data[index : index + 1])
+        try:
+            connection.socket.recv(1, 2)  # MSG_PEEK
+        except TimeoutError:
+            continue
+        except ConnectionError:
+            pass
+        return time.monotonic() - start
+    raise AssertionError("the server took it all")
+
+
+HEADS = {
+    "from the beginning": b"",
+    "in the first line": request()[:20],
+    "in the fields": request("x-a: b")[:-2],
+    "in the second request": request(method="GET", target="/health") + b"GET",
+}
+
+
+def test_heads_that_trickle_are_cut(server: Server) -> None:
+    def seconds(start: bytes) -> float:
+        with wire(server) as connection:
+            connection.send(start)
+            if start.endswith(b"\r\n\r\nGET"):
+                assert getattr(connection.response(), "status", None) == 200
+            return trickle(connection, b"GET /health HTTP/1.1\r\nx-a: " + b"a" * 100, each=0.5)
+
+    with ThreadPoolExecutor() as pool:
+        for name, took in zip(HEADS, pool.map(seconds, HEADS.values()), strict=True):
+            assert HEAD_TIMEOUT - 1 < took < HEAD_TIMEOUT + LATE, name
+
+
+def test_an_idle_connection_is_closed_in_silence(server: Server) -> None:
+    with wire(server) as connection:
+        connection.send(request(method="GET", target="/health"))
+        assert getattr(connection.response(), "status", None) == 200
+        start = time.monotonic()
+        assert connection.is_closed()
+        assert HEAD_TIMEOUT - 1 < time.monotonic() - start < HEAD_TIMEOUT + LATE
+
+
+BODIES = {
+    "a length": sized(len(BODY) + 1000, BODY),
+    "chunks": request("Transfer-Encoding: chunked", body=b"400\r\n"),
+}
+
+
+def test_bodies_that_do_not_come_are_408(server: Server) -> None:
+    def exchanged(case: tuple[str, float]) -> None:
+        kind, each = case
+        with wire(server) as connection:
+            connection.send(BODIES[kind])
+            seconds = trickle(connection, b"x" * 300, each=each)
+            assert BODY_TIMEOUT - 0.5 < seconds < BODY_TIMEOUT + LATE
+            response = connection.response()
+            assert response is not None
+            assert response.status == 408
+            assert response.error()["code"] == "request_timeout"
+            connection.socket.settimeout(TIMEOUT)
+            assert connection.is_closed()
+
+    # A byte each tenth of a second, and none at all.
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(exchanged, product(BODIES, (0.1, 60.0))))
+
+
+@pytest.mark.skipif(not IS_WHOLE, reason="part of `make faults`: 500 connections for 10 s")
+def test_500_slow_clients_are_cut_and_the_others_served(server: Server) -> None:
+    starts = [b"GET /health HT", BODIES["a length"]] * 250
+    connections = [Wire(server) for _ in starts]
+    begun = time.monotonic()
+    for connection, start in zip(connections, starts, strict=True):
+        connection.send(start)
+    slowest, is_open = 0.0, set(connections)
+    while is_open:
+        asked = time.monotonic()
+        assert server.get("/health").status == 200
+        slowest = max(slowest, time.monotonic() - asked)
+        assert time.monotonic() - begun < HEAD_TIMEOUT + 2 * LATE
+        for connection in is_open:
+            connection.send(b"x")
+        is_open = {each for each in is_open if not _has_ended(each)}
+        time.sleep(0.2)
+    assert slowest < 1.0
+
+
+def _has_ended(connection: Wire) -> bool:
+    connection.socket.settimeout(0.0)
+    try:
+        return connection.socket.recv(65536) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def torrent(_: Any, context: Any) -> Iterator[Any]:
+    """More than any buffer on the way holds."""
+    # Six times as long as JSON: the server keeps the text of an answer for as long as it takes.
+    text = "\x01" * 1365
+    while context.is_active():
+        yield piece(text)
+
+
+def open_torrent(server: Server) -> Wire:
+    """A stream that is not read beyond its first bytes."""
+    body = {"model": TORRENT, "prompt": "a", "max_tokens": 50_000, "stream": True}
+    raw = json.dumps(body).encode()
+    connection = Wire(server, receive_buffer=4096)
+    connection.send(sized(len(raw), raw))
+    assert connection.socket.recv(12) == b"HTTP/1.1 200"
+    return connection
+
+
+def memory(server: Server) -> int:
+    """The resident bytes of the only worker."""
+    (worker,) = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    return int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def test_readers_that_stall_are_cut_and_cost_little(server: Server, triton: ScriptedTriton) -> None:
+    serve(triton, VLLM_INPUTS, VLLM_OUTPUTS, max_batch_size=0)
+    triton.script = torrent
+    open_torrent(server).socket.close()
+    wait_until(lambda: not triton.open_calls, "the end of the first", 30)
+    before, log_before = memory(server), len(server.log_text())
+    readers = [open_torrent(server) for _ in range(NUM_STALLED)]
+    most = 0
+    until = time.monotonic() + BODY_TIMEOUT + 4 * LATE
+    while triton.open_calls and time.monotonic() < until:
+        most = max(most, memory(server))
+        time.sleep(0.1)
+    assert not triton.open_calls, "a model still works for a reader that has stalled"
+    assert most - before < 64 * MIB
+    told = server.log_text()[log_before:].splitlines()
+    stopped = [line for line in told if "its client has stopped reading" in line]
+    assert len(stopped) == NUM_STALLED
+    for reader in readers:
+        reader.socket.close()

@@ -1,0 +1,1 @@
+"""The server behind nginx and HAProxy, configured as in deploy/."""

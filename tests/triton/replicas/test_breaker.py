@@ -1,0 +1,217 @@
+"""When a Triton is left alone, and when it is tried again."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import ApiError
+from app.triton.errors import not_ready, unavailable
+from app.triton.replicas.breaker import MAX_PAUSE, Breaker, Entry
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock: Clock) -> Breaker:
+    return Breaker(clock)
+
+
+def fail(breaker: Breaker, *, is_definite: bool = False) -> None:
+    entry = breaker.begin()
+    assert entry is not Entry.REFUSED
+    breaker.failed(entry, unavailable("gone"), is_definite=is_definite)
+
+
+def succeed(breaker: Breaker) -> None:
+    entry = breaker.begin()
+    assert entry is not Entry.REFUSED
+    breaker.succeeded(entry)
+
+
+def opened(breaker: Breaker) -> Breaker:
+    fail(breaker, is_definite=True)
+    assert breaker.error is not None
+    return breaker
+
+
+def test_five_failures_in_a_row_open_it(breaker: Breaker) -> None:
+    for _ in range(4):
+        fail(breaker)
+    assert breaker.allows()
+    assert breaker.is_suspect
+    fail(breaker)
+    assert breaker.begin() is Entry.REFUSED
+    assert breaker.error is not None
+    assert breaker.error.detail == "gone"
+
+
+def test_a_success_between_them_starts_the_count_again(breaker: Breaker) -> None:
+    for _ in range(4):
+        fail(breaker)
+    succeed(breaker)
+    assert not breaker.is_suspect
+    for _ in range(4):
+        fail(breaker)
+    assert breaker.allows()
+
+
+def test_half_of_twenty_calls_within_ten_seconds_open_it(breaker: Breaker, clock: Clock) -> None:
+    for _ in range(9):
+        succeed(breaker)
+        fail(breaker)
+    assert breaker.allows()
+    clock.now += 5
+    succeed(breaker)
+    fail(breaker)
+    assert not breaker.allows()
+
+
+def test_what_is_older_than_ten_seconds_does_not_count(breaker: Breaker, clock: Clock) -> None:
+    for _ in range(9):
+        succeed(breaker)
+        fail(breaker)
+    clock.now += 11
+    for _ in range(9):
+        succeed(breaker)
+        fail(breaker)
+    assert breaker.allows()
+
+
+def test_a_definite_failure_opens_it_at_once(breaker: Breaker) -> None:
+    fail(breaker, is_definite=True)
+    assert not breaker.allows()
+
+
+def test_after_the_pause_there_is_one_trial(breaker: Breaker, clock: Clock) -> None:
+    opened(breaker)
+    clock.now += 1
+    assert breaker.begin() is Entry.TRIAL
+    assert breaker.begin() is Entry.REFUSED
+    breaker.succeeded(Entry.TRIAL)
+    assert breaker.error is None
+    assert breaker.begin() is Entry.ORDINARY
+
+
+def test_the_first_answer_of_a_trial_closes_it(breaker: Breaker, clock: Clock) -> None:
+    opened(breaker)
+    clock.now += 1
+    breaker.answered(breaker.begin())
+    assert breaker.error is None
+
+
+def test_a_trial_that_is_called_off_makes_room_for_another(breaker: Breaker, clock: Clock) -> None:
+    opened(breaker)
+    clock.now += 1
+    breaker.abandoned(breaker.begin())
+    assert breaker.error is not None
+    assert breaker.begin() is Entry.TRIAL
+
+
+def test_each_failed_trial_doubles_the_pause(breaker: Breaker, clock: Clock) -> None:
+    opened(breaker)
+    pauses = []
+    for _ in range(7):
+        pauses.append(breaker.remaining)
+        clock.now += breaker.remaining
+        fail(breaker)
+    assert pauses == [1, 2, 4, 8, 16, MAX_PAUSE, MAX_PAUSE]
+
+
+def test_after_it_was_closed_the_pause_is_short_again(breaker: Breaker, clock: Clock) -> None:
+    opened(breaker)
+    clock.now += 1
+    fail(breaker)
+    clock.now += 2
+    succeed(breaker)
+    opened(breaker)
+    assert breaker.remaining == 1
+
+
+def test_calls_from_before_it_opened_change_nothing(breaker: Breaker, clock: Clock) -> None:
+    earlier = [breaker.begin() for _ in range(2)]
+    opened(breaker)
+    breaker.succeeded(earlier[0])
+    breaker.failed(earlier[1], unavailable("gone"), is_definite=True)
+    assert breaker.error is not None
+    assert breaker.remaining == 1
+
+
+def test_while_probes_fail_there_is_no_trial(breaker: Breaker, clock: Clock) -> None:
+    opened(breaker)
+    breaker.probed(is_ready=False)
+    clock.now += 100
+    assert breaker.begin() is Entry.REFUSED
+
+
+def test_a_probe_that_succeeds_after_one_that_failed_ends_the_pause(
+    breaker: Breaker, clock: Clock
+) -> None:
+    opened(breaker)
+    for _ in range(6):
+        clock.now += breaker.remaining
+        fail(breaker)
+    assert breaker.remaining == MAX_PAUSE
+    breaker.probed(is_ready=False)
+    breaker.probed(is_ready=True)
+    assert breaker.begin() is Entry.TRIAL
+
+
+def test_a_triton_that_always_says_ready_is_not_believed(breaker: Breaker) -> None:
+    """As one does whose model's process is dead."""
+    opened(breaker)
+    for _ in range(3):
+        breaker.probed(is_ready=True)
+    assert breaker.begin() is Entry.REFUSED
+
+
+def test_probes_of_one_that_works_change_nothing(breaker: Breaker) -> None:
+    breaker.probed(is_ready=False)
+    assert breaker.begin() is Entry.ORDINARY
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["ok", "fail", "definite", "leave", "up", "down"]), st.floats(0, 3)),
+    max_size=80,
+)
+
+
+@given(STEPS)
+def test_never_more_than_one_trial_and_never_for_ever(steps: list[tuple[str, float]]) -> None:
+    clock = Clock()
+    breaker = Breaker(clock)
+    error: ApiError = not_ready()
+    for step, pause in steps:
+        clock.now += pause
+        if step in ("up", "down"):
+            breaker.probed(is_ready=step == "up")
+            continue
+        entry = breaker.begin()
+        if entry is Entry.REFUSED:
+            assert breaker.error is not None
+            continue
+        if entry is Entry.TRIAL:
+            assert breaker.begin() is Entry.REFUSED
+        if step == "ok":
+            breaker.succeeded(entry)
+            assert breaker.error is None
+        elif step == "leave":
+            breaker.abandoned(entry)
+        else:
+            breaker.failed(entry, error, is_definite=step == "definite")
+    assert breaker.remaining <= MAX_PAUSE
+    breaker.probed(is_ready=True)
+    clock.now += MAX_PAUSE
+    assert breaker.allows()
