@@ -9,11 +9,14 @@ CLIENT_LOCKS := $(patsubst %.in,%.txt,$(wildcard tests/clients/requirements/*.in
 BENCH := $(VENV)/bench
 BENCH_LOCKS := $(patsubst %.in,%.txt,$(wildcard benchmarks/requirements/*.in))
 BENCH_READY := $(BENCH_LOCKS:benchmarks/requirements/%.txt=$(BENCH)/%/ready)
+# What looks at the locks themselves.
+SUPPLY := $(VENV)/supply
+SUPPLY_LOCK := tests/supply/requirements/tools.txt
 NODE := tests/clients/node
 CLIENTS_READY := $(NODE)/node_modules/ready $(CLIENT_LOCKS:tests/clients/requirements/%.txt=$(CLIENTS)/%/ready)
 COMPILE = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
-.PHONY: help run test check bench lock clean
+.PHONY: help run test check bench sbom audit lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,14 +38,20 @@ bench: $(BENCH_READY) $(VENV)/test-ready ## measure it beside other servers (hal
 	$(BIN)/python -m pytest -q -p tests.conftest benchmarks/checks
 	$(BIN)/python -m benchmarks $(ARGS)
 
+sbom: $(SUPPLY)/ready ## write sbom.json, what the server is made of (CycloneDX)
+	$(SUPPLY)/bin/cyclonedx-py requirements requirements.txt --output-reproducible --of JSON -o sbom.json
+
+audit: $(SUPPLY)/ready ## ask the public database for known faults of the locked packages (needs the internet)
+	for lock in requirements.txt requirements-dev.txt; do $(SUPPLY)/bin/pip-audit --strict --disable-pip --require-hashes -r $$lock || exit; done
+
 lock: ## renew the locked requirements (needs uv and npm)
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
-	for lock in $(CLIENT_LOCKS) $(BENCH_LOCKS); do $(COMPILE) $${lock%.txt}.in -o $$lock || exit; done
+	for lock in $(CLIENT_LOCKS) $(BENCH_LOCKS) $(SUPPLY_LOCK); do $(COMPILE) $${lock%.txt}.in -o $$lock || exit; done
 	npm update --prefix $(NODE) --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) $(NODE)/node_modules demo/.venv demo/.environment.lock demo/models/all-minilm-l6-v2 .cache .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf sbom.json $(VENV) $(NODE)/node_modules demo/.venv demo/.environment.lock demo/models/all-minilm-l6-v2 .cache .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -74,6 +83,9 @@ $(CLIENTS)/%/ready: tests/clients/requirements/%.txt | $(BIN)/python
 
 $(BENCH)/%/ready: benchmarks/requirements/%.txt | $(BIN)/python
 	@$(BIN)/python -c 'import sys; sys.version_info < (3, 13) or sys.exit("The benchmark needs Python 3.11 or 3.12: one of the servers that it compares with needs numpy 1")'
+	$(environment)
+
+$(SUPPLY)/ready: $(SUPPLY_LOCK) | $(BIN)/python
 	$(environment)
 
 $(NODE)/node_modules/ready: $(NODE)/package-lock.json

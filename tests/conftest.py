@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings
 
 from tests.applications import build_application, standard_configuration
 from tests.scripted_triton import ScriptedHttpTriton, ScriptedTriton
+
+# A busy machine is no failure.
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 # The real Triton, and the server in front of it; the options and marks of the fault cases.
 pytest_plugins = ("tests.live.fixtures", "tests.faults.plugin")

@@ -10,7 +10,7 @@ PROJECT = Path(__file__).parents[1]
 PROGRAM = """
 import gc, runpy
 hooks = runpy.run_path("gunicorn.conf.py")
-hooks["post_worker_init"](None)
+hooks["settle_garbage_collector"]()
 print(gc.get_freeze_count() > 1000, gc.get_threshold()[0], len(gc.get_objects()) < 1000)
 """
 

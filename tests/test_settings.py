@@ -32,7 +32,11 @@ def test_every_row_says_what_it_is() -> None:
     assert all(row.help and row.env.isupper() for row in TABLE)
 
 
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+# The others have nothing where nothing is set.
+WITH_DEFAULTS = [row for row in TABLE if row.default is not None]
+
+
+@pytest.mark.parametrize("row", WITH_DEFAULTS, ids=lambda row: row.name)
 def test_a_default_is_what_its_text_would_give(row: Any) -> None:
     assert row.cast(str(row.default)) == row.default
     assert type(row.cast(str(row.default))) is type(row.default)

@@ -6,10 +6,12 @@ these functions on the event loop, not in a native thread: they share locks.
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -27,6 +29,8 @@ from app.version import VERSION
 # A route or a model that is none of ours.
 UNKNOWN = "-"
 CLIENT_GONE = 499
+# Of what is kept ready; there may be more series.
+MAX_CHILDREN = 4096
 BREAKER_STATES = ("closed", "half_open", "open")
 REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
 FIRST_TOKEN_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
@@ -36,9 +40,9 @@ LAG_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5)
 WORKER = os.environ.get(SLOT, "0")
 if SLOT in os.environ:
     # By the worker's slot, not by its process id: files must not pile up.
-    values.ValueClass = values.MultiProcessValue(lambda: WORKER)  # type: ignore[assignment]  # the library's own way to set it
+    values.ValueClass = values.MultiProcessValue(lambda: WORKER)  # type: ignore[no-untyped-call]  # the library has no types here
 # The files of several processes know no such series; one process alone should not differ.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]  # likewise
 
 REGISTRY = CollectorRegistry()
 
@@ -51,10 +55,13 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -
     return Histogram(f"openai_api_{name}", text, labels, registry=REGISTRY, buckets=buckets)
 
 
-def _gauge(name: str, text: str, *labels: str, is_highest: bool = False) -> Gauge:
-    """A gauge of living workers, of which the sum is shown, or the highest."""
-    mode = "livemax" if is_highest else "livesum"
-    return Gauge(name, text, labels, registry=REGISTRY, multiprocess_mode=mode)
+def _gauge(
+    name: str, text: str, *labels: str, of_workers: Literal["livesum", "livemax"] = "livesum"
+) -> Gauge:
+    """A gauge of the living workers, by default their sum."""
+    return Gauge(
+        f"openai_api_{name}", text, labels, registry=REGISTRY, multiprocess_mode=of_workers
+    )
 
 
 _requests = _counter("requests_total", "Answered requests", "route", "model", "status")
@@ -73,18 +80,18 @@ _cancelled = _counter("cancelled_total", "Requests whose client went away", "mod
 _backend_errors = _counter("backend_errors_total", "Failures of Triton", "model", "kind")
 _backend_retries = _counter("backend_retries_total", "Calls sent again", "model")
 _breaker = _gauge(
-    "openai_api_backend_breaker_state",
+    "backend_breaker_state",
     "0 closed, 1 half open, 2 open; the highest of the workers",
     "model",
     "replica",
-    is_highest=True,
+    of_workers="livemax",
 )
-_running = _gauge("openai_api_requests_running", "Requests that have a place", "model")
-_waiting = _gauge("openai_api_requests_waiting", "Requests that wait for a place", "model")
-_open = _gauge("openai_api_open_requests", "Requests that are being answered")
+_running = _gauge("requests_running", "Requests that have a place", "model")
+_waiting = _gauge("requests_waiting", "Requests that wait for a place", "model")
+_open = _gauge("open_requests", "Requests that are being answered")
 _lag = _histogram("event_loop_lag_seconds", "Lateness of a timer of 50 ms", LAG_SECONDS)
 _build = _gauge(
-    "openai_api_build_info", "The version of the server", "version", "python", is_highest=True
+    "build_info", "The version of the server", "version", "python", of_workers="livemax"
 )
 _build.labels(VERSION, platform.python_version()).set(1)
 
@@ -130,48 +137,54 @@ def request_closed() -> None:
 def request_answered(answered: Answered) -> None:
     """Count one request."""
     route, model = answered.route or UNKNOWN, _label(answered.model)
-    _requests.labels(route, model, answered.status).inc()
-    _seconds.labels(route, model).observe(answered.seconds)
+    _child(_requests, route, model, answered.status).inc()
+    _child(_seconds, route, model).observe(answered.seconds)
     if model == UNKNOWN:
         return
-    _prompt_tokens.labels(model).inc(answered.prompt_tokens)
-    _completion_tokens.labels(model).inc(answered.completion_tokens)
+    _child(_prompt_tokens, model).inc(answered.prompt_tokens)
+    _child(_completion_tokens, model).inc(answered.completion_tokens)
     if answered.first_token is not None:
-        _first_token.labels(model).observe(answered.first_token)
+        _child(_first_token, model).observe(answered.first_token)
     if answered.status == CLIENT_GONE:
-        _cancelled.labels(model).inc()
+        _child(_cancelled, model).inc()
 
 
 def request_queued(model: str, seconds: float) -> None:
     """A request has got its place after so long."""
-    _queue_wait.labels(model).observe(seconds)
+    _child(_queue_wait, model).observe(seconds)
 
 
 def request_failed(model: str, error: ApiError) -> None:
     """Count the failure if it is the backend's; its `code` is the kind."""
     if isinstance(error, (BackendError, BackendUnavailable, BackendTimeout)):
-        _backend_errors.labels(_label(model), error.code or UNKNOWN).inc()
+        _child(_backend_errors, _label(model), error.code or UNKNOWN).inc()
 
 
 def backend_retried(model: str) -> None:
     """A call to Triton was sent once more."""
-    _backend_retries.labels(model).inc()
+    _child(_backend_retries, model).inc()
 
 
 def breaker_changed(model: str, replica: int, state: str) -> None:
     """The breaker of a model's Triton, by its place in `url`, is in one of BREAKER_STATES."""
-    _breaker.labels(model, replica).set(BREAKER_STATES.index(state))
+    _child(_breaker, model, replica).set(BREAKER_STATES.index(state))
 
 
 def model_load(model: str, num_running: int, num_waiting: int) -> None:
     """How many requests of a model have a place in this process, and how many wait for one."""
-    _running.labels(model).set(num_running)
-    _waiting.labels(model).set(num_waiting)
+    _child(_running, model).set(num_running)
+    _child(_waiting, model).set(num_waiting)
 
 
 def event_loop_lagged(seconds: float) -> None:
     """A timer of this process was so late."""
     _lag.observe(seconds)
+
+
+@functools.lru_cache(MAX_CHILDREN)
+def _child(metric: Counter | Gauge | Histogram, *labels: Any) -> Any:
+    """`metric.labels`, which takes as long as counting."""
+    return metric.labels(*labels)
 
 
 def _label(model: str) -> str:

@@ -32,6 +32,8 @@ _loads: Mapping[str, Load] = {}
 def follow(loads: Mapping[str, Load]) -> None:
     """Show the loads of these models, by name, from now on."""
     global _loads
+    for name in _loads.keys() - loads.keys():
+        model_load(name, 0, 0)
     _loads = dict(loads)
     set_models(_loads)
     sample()

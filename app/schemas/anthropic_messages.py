@@ -27,7 +27,7 @@ from app.schemas.fields import (
 from app.schemas.generation import MAX_STOP_STRINGS, MAX_TOKENS, STOP_STRING
 from app.schemas.request import MODEL_NAME, RequestSchema
 from app.schemas.structures import parse_schema
-from app.schemas.tools import MAX_TOOLS, check_names, parse_function, parse_name
+from app.schemas.tools import MAX_TOOLS, check_together, parse_function, parse_name
 from app.schemas.unsupported import OF_CHATS, Neutral
 from app.types import ChatRequest, Sampling, StructuredOutput, ToolChoice
 
@@ -72,7 +72,7 @@ class AnthropicTools(StrictField):
 
     def parse(self, value: Any) -> tuple[Mapping[str, Any], ...]:
         tools = self.items.parse(value)
-        check_names([tool["function"]["name"] for tool in tools])
+        check_together(tools)
         return tools
 
 

@@ -88,7 +88,10 @@ def _tool_call(call: Any) -> Mapping[str, Any]:
     if not isinstance(function.get("arguments", ""), (str, dict)):
         problem = mismatch("a string of JSON", function["arguments"])
         raise nested("function", nested("arguments", problem))
+    # Templates print the arguments without asking whether there are any.
     parsed: Mapping[str, Any] = call
+    if "arguments" not in function:
+        parsed = {**call, "function": {**function, "arguments": "{}"}}
     return parsed
 
 

@@ -24,7 +24,7 @@ from app.schemas.structures import parse_schema
 from app.schemas.tools import (
     MAX_TOOLS,
     MODES,
-    check_names,
+    check_together,
     check_type,
     parse_function,
     parse_name,
@@ -54,7 +54,7 @@ class FunctionTools(StrictField):
 
     def parse(self, value: Any) -> tuple[Mapping[str, Any], ...]:
         tools = self.items.parse(value)
-        check_names([tool["function"]["name"] for tool in tools])
+        check_together(tools)
         return tools
 
 

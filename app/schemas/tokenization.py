@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from marshmallow import ValidationError, post_load, validates_schema
 
 from app.schemas.chat import TemplateKwargs
@@ -50,14 +49,6 @@ class TokenizeSchema(RequestSchema):
         """Exactly one of the two things to tokenise."""
         if (data["prompt"] is None) == (data["messages"] is None):
             raise ValidationError("give either prompt or messages, not both", "prompt")
-
-    @validates_schema(skip_on_field_errors=True)
-    def check_size(self, data: Mapping[str, Any], **_: Any) -> None:
-        """Tools have no other limit; messages are measured by the model's context."""
-        size = len(orjson.dumps(data["tools"]).decode())
-        if size > MAX_CHARACTERS:
-            message = f"must have at most {MAX_CHARACTERS} characters as JSON, but has {size}"
-            raise ValidationError(message, "tools")
 
     @post_load
     def as_request(self, data: Mapping[str, Any], **_: Any) -> TokenizeRequest:

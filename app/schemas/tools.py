@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 from marshmallow import ValidationError
 
 from app.schemas.fields import (
@@ -21,6 +22,7 @@ from app.schemas.fields import (
 from app.types import ToolChoice
 
 MAX_TOOLS = 128
+MAX_TOOLS_BYTES = 256 * 1024
 MAX_TOOL_NAME = 64
 NAME = re.compile(rf"[A-Za-z0-9_.\-]{{1,{MAX_TOOL_NAME}}}")
 MODES = ("none", "auto", "required")
@@ -89,12 +91,16 @@ class Tools(StrictField):
 
     def parse(self, value: Any) -> tuple[Mapping[str, Any], ...]:
         tools = self.items.parse(value)
-        check_names([tool["function"]["name"] for tool in tools])
+        check_together(tools)
         return tools
 
 
-def check_names(names: list[str]) -> None:
-    """Refuse two functions of one name."""
+def check_together(tools: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse two functions of one name, and more than 256 KiB of JSON."""
+    size = len(orjson.dumps(tools))
+    if size > MAX_TOOLS_BYTES:
+        raise ValidationError(f"must have at most {MAX_TOOLS_BYTES} bytes as JSON, but has {size}")
+    names = [tool["function"]["name"] for tool in tools]
     for index, name in enumerate(names):
         if name in names[:index]:
             raise ValidationError({index: [f"has the name {name!r}, as another one has"]})

@@ -32,7 +32,8 @@ def register_request_context(app: Flask, settings: Settings) -> None:
         g.started = time.monotonic()
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        metrics.request_opened()
+        if _is_counted():
+            metrics.request_opened()
         _limit_stalls(settings.body_timeout)
 
     @app.after_request
@@ -41,12 +42,13 @@ def register_request_context(app: Flask, settings: Settings) -> None:
         response.headers["x-request-id"] = g.request_id
         response.headers["openai-processing-ms"] = str(elapsed)
         log.info(
-            "%s: %s %s %d in %d ms",
+            "%s: %s %s %d in %d ms%s",
             g.request_id,
             request.method,
             _printable(request.path),
             response.status_code,
             elapsed,
+            f" for {g.key_name}" if "key_name" in g else "",
         )
         response.call_on_close(_counting(response))
         return response
@@ -60,11 +62,13 @@ def current_request_id() -> str:
 def _counting(response: Response) -> Callable[[], None]:
     """What counts the request when its response is closed, when the request is known no more."""
     rule, model, started = request.url_rule, g.get("model", ""), g.started
+    is_counted = _is_counted()
     tally: Tally = g.get("tally") or Tally()
 
     def count() -> None:
         first = tally.first_token_at
-        metrics.request_closed()
+        if is_counted:
+            metrics.request_closed()
         metrics.request_answered(
             metrics.Answered(
                 route=None if rule is None else rule.rule,
@@ -78,6 +82,11 @@ def _counting(response: Response) -> Callable[[], None]:
         )
 
     return count
+
+
+def _is_counted() -> bool:
+    """Whether it is an open request to whoever looks at the metrics, which then is one itself."""
+    return request.url_rule is None or request.url_rule.rule != "/metrics"
 
 
 def _status(response: Response) -> int:

@@ -17,6 +17,7 @@ from app.errors import (
     InvalidRequest,
     UnsupportedMediaType,
 )
+from app.web.json_size import check_size
 
 MAX_DEPTH = 64
 CHUNK = 64 * 1024
@@ -49,9 +50,10 @@ def parse_json(raw: bytes) -> dict[str, Any]:
     """The object in `raw`.
 
     Raises:
-        InvalidRequest: it is no JSON object, or holds NaN, a lone surrogate, NUL or too deep a
-            nesting.
+        InvalidRequest: it is no JSON object, or holds NaN, a lone surrogate, NUL, too deep a
+            nesting or too many values.
     """
+    check_size(raw)
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

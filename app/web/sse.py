@@ -133,6 +133,6 @@ def _writes(
         outcome.status = told.status
         yield gathered + b"".join(map(form.frame, form.failure(told)))
         return
-    outcome.status = HTTPStatus.OK
+    outcome.status = HTTPStatus.OK.value
     if gathered or form.end:
         yield gathered + form.end

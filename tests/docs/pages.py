@@ -12,6 +12,7 @@ PAGES = (
     PROJECT / "README.md",
     PROJECT / "CHANGELOG.md",
     PROJECT / "CONTRIBUTING.md",
+    PROJECT / "SECURITY.md",
     *sorted((PROJECT / "docs").rglob("*.md")),
 )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,37 +14,9 @@ import pytest
 from tests.docs.commands import ENVIRONMENT
 from tests.docs.pages import PROJECT
 from tests.live.http import Server
+from tests.supply.dockerfile import copied, image, values
 
-TEXT = (PROJECT / "Dockerfile").read_text().replace("\\\n", "")
-INSTRUCTIONS = [
-    tuple(line.strip().split(maxsplit=1))
-    for line in TEXT.splitlines()
-    if line.strip() and not line.startswith("#")
-]
-LAST_STAGE = INSTRUCTIONS[max(i for i, (word, _) in enumerate(INSTRUCTIONS) if word == "FROM") :]
 HOME = "/opt/openai_api"
-
-
-def values(word: str) -> list[str]:
-    """What the last stage says with an instruction."""
-    return [value for name, value in LAST_STAGE if name == word]
-
-
-def copied() -> list[str]:
-    """What is copied out of the project."""
-    copies = [value for name, value in INSTRUCTIONS if name == "COPY" and "--from" not in value]
-    return [source for value in copies for source in value.split()[:-1]]
-
-
-def image(folder: Path) -> Path:
-    """The project as it lies in the image, without what is installed."""
-    for name in copied():
-        source = PROJECT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / name)
-    return folder
 
 
 def test_what_is_copied_exists_and_is_sent() -> None:
@@ -58,17 +29,6 @@ def test_what_is_copied_exists_and_is_sent() -> None:
 def test_what_the_installation_reads_is_copied() -> None:
     config = (PROJECT / "setup.cfg").read_text()
     assert set(re.findall(r"file: (\S+)", config)) <= set(copied())
-
-
-def test_requirements_are_locked() -> None:
-    (install,) = (value for name, value in INSTRUCTIONS if "-r requirements.txt" in value)
-    assert "--require-hashes" in install
-    lock = (PROJECT / "requirements.txt").read_text()
-    assert lock.count("==") <= lock.count("--hash=sha256:")
-
-
-def test_it_runs_as_somebody_without_rights() -> None:
-    assert [int(value) > 0 for value in values("USER")] == [True]
 
 
 def test_its_place_port_and_command() -> None:

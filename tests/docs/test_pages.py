@@ -36,6 +36,7 @@ NOT_RUN_HERE = {
     "make check": ".ci/run runs it",
     "docker build": "test_dockerfile.py does its steps, as far as it can",
     "docker run": "test_dockerfile.py does its steps, as far as it can",
+    "docker compose": "tests/supply runs the server as it does, without an engine",
 }
 
 

@@ -11,7 +11,8 @@ from demo.ports import free_ports
 from demo.triton import TritonServer
 from tests.faults.bench.common import Bench
 from tests.faults.bench.gateway import Gateway
-from tests.faults.bench.repository import entries, write_models
+from tests.faults.bench.proxy import FaultProxy
+from tests.faults.bench.repository import entries, proxied_entries, write_models
 from tests.faults.bench.words import Words
 from tests.live.servers import write_configuration
 
@@ -32,21 +33,40 @@ def bench_triton(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture(scope="session")
+def proxies(bench_triton: TritonServer) -> Iterator[tuple[FaultProxy, FaultProxy]]:
+    """In front of the Triton's gRPC port and of its HTTP port."""
+    ports = bench_triton.ports
+    with (
+        FaultProxy("127.0.0.1", ports["grpc"]) as grpc,
+        FaultProxy("127.0.0.1", ports["http"]) as http,
+    ):
+        yield grpc, http
+
+
+@pytest.fixture(scope="session")
 def bench_gateway(
-    bench_triton: TritonServer, tmp_path_factory: pytest.TempPathFactory
+    bench_triton: TritonServer,
+    proxies: tuple[FaultProxy, FaultProxy],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Gateway]:
     """The gateway, which is started before its Triton is."""
     folder = tmp_path_factory.mktemp("bench-gateway")
-    content = entries(bench_triton.grpc_url, bench_triton.http_url)
+    direct = entries(bench_triton.grpc_url, bench_triton.http_url)
+    proxied = proxied_entries(*(proxy.address for proxy in proxies))
+    content = {name: [*direct[name], *proxied.get(name, ())] for name in direct}
     path = write_configuration(folder / "models.json", dict(content))
     with Gateway(path, folder / "log").running() as gateway:
         yield gateway
 
 
 @pytest.fixture
-def bench(bench_triton: TritonServer, bench_gateway: Gateway) -> Bench:
-    """Both, well: whatever an earlier case has left is put right first."""
-    bench = Bench(bench_triton, bench_gateway)
+def bench(
+    bench_triton: TritonServer,
+    bench_gateway: Gateway,
+    proxies: tuple[FaultProxy, FaultProxy],
+) -> Bench:
+    """All of it, well: whatever an earlier case has left is put right first."""
+    bench = Bench(bench_triton, bench_gateway, *proxies)
     bench.recover()
     return bench
 

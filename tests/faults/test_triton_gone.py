@@ -7,13 +7,14 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
-from tests.faults.bench.client import Outcome, Streams, ask, streamed
+from tests.faults.bench.client import Outcome, Streams, ask, completion, kinds, percentile, streamed
 from tests.faults.bench.common import GOOD_CALL, Bench, common_pass
 from tests.faults.bench.gateway import Gateway
 from tests.faults.bench.script import Script
@@ -27,11 +28,6 @@ WAITING = Script("hang", at=0)
 LONG = 400
 
 
-def kinds(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    found = [each.kind for each in outcomes]
-    return {kind: found.count(kind) for kind in sorted(set(found))}
-
-
 def latest(outcomes: Sequence[Outcome], since: float) -> float:
     """Seconds to the last end."""
     return max(each.ended_at for each in outcomes) - since
@@ -39,13 +35,12 @@ def latest(outcomes: Sequence[Outcome], since: float) -> float:
 
 def open_streams(bench: Bench, words: Words, each: int) -> tuple[Streams, Streams]:
     """So many streams that speak, and as many that wait for their first token."""
-    server = bench.gateway.server
-    speaking = [streamed(words.prompt(number), LONG, SPEAKING) for number in range(each)]
-    waiting = [streamed(words.prompt(number), LONG, WAITING) for number in range(each)]
-    streams = Streams(server, speaking), Streams(server, waiting)
-    streams[0].wait_for_words(1)
+    server, prompts = bench.gateway.server, [words.prompt(number) for number in range(each)]
+    speaking = Streams(server, [streamed(prompt, LONG, SPEAKING) for prompt in prompts])
+    speaking.wait_for_words(1)
+    waiting = Streams(server, [streamed(prompt, LONG, WAITING) for prompt in prompts])
     wait_until(lambda: bench.num_running("llm") == 2 * each, "that all of them run", 20)
-    return streams
+    return speaking, waiting
 
 
 def is_beginning(outcome: Outcome, words: Words, number: int) -> bool:
@@ -106,16 +101,20 @@ class Reader(threading.Thread):
 @pytest.mark.case("A1", "openai-python reads while Triton is killed")
 def test_a1_openai_python(bench: Bench, case: Case, words: Words) -> None:
     case.injects("kill -9 of Triton under 10 streams that openai-python reads")
-    scripts = [SPEAKING] * 5 + [WAITING] * 5
     with common_pass(bench, case) as watch:
         url = f"{bench.gateway.server.url}/v1"
         with openai.OpenAI(base_url=url, api_key="none", max_retries=0, timeout=30) as client:
-            bodies = [streamed(words.prompt(n), LONG, script) for n, script in enumerate(scripts)]
-            readers = [Reader(client, body) for body in bodies]
-            for reader in readers:
+            speaking, waiting = (
+                [Reader(client, streamed(words.prompt(n), LONG, script)) for n in range(5)]
+                for script in (SPEAKING, WAITING)
+            )
+            for reader in speaking:
                 reader.start()
-            wait_until(lambda: all(each.num_chunks for each in readers[:5]), "the first chunks")
+            wait_until(lambda: all(each.num_chunks for each in speaking), "the first chunks", 30)
+            for reader in waiting:
+                reader.start()
             wait_until(lambda: bench.num_running("llm") == 10, "that all of them run", 20)
+            readers = [*speaking, *waiting]
             bench.triton.kill()
             for reader in readers:
                 reader.join(30)
@@ -135,7 +134,8 @@ def own_gateway(bench: Bench, tmp_path: Path) -> Gateway:
 def test_a2(bench: Bench, case: Case, own_gateway: Gateway) -> None:
     case.injects("no Triton at the gateway's start")
     bench.triton.kill()
-    with own_gateway.running() as gateway, common_pass(Bench(bench.triton, gateway), case) as watch:
+    own_bench = replace(bench, gateway=own_gateway)
+    with own_gateway.running() as gateway, common_pass(own_bench, case) as watch:
         server = gateway.server
         case.exactly("livez", server.get("/livez").status, 200)
         case.exactly("readyz", server.get("/readyz").status, 503)
@@ -151,21 +151,21 @@ def test_a2(bench: Bench, case: Case, own_gateway: Gateway) -> None:
         case.at_most("ready again", time.monotonic() - watch.over_at, 2.0)
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which that share of them is."""
-    ordered = sorted(values)
-    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
-
-
 def outage(bench: Bench, case: Case, seconds: float) -> None:
     case.injects(f"Triton away for {seconds:g} s, a call every 250 ms")
     server, calls = bench.gateway.server, list[Outcome]()
+    proxied = completion("is it well", 3, model="llm-proxied")
     with common_pass(bench, case) as watch:
         bench.triton.kill()
+        before = bench.grpc_proxy.tally["connections"]
         until = time.monotonic() + seconds
+        num_proxied = 0
         while time.monotonic() < until:
             calls.append(ask(server, GOOD_CALL))
+            num_proxied += ask(server, proxied).kind != "complete"
             time.sleep(0.25)
+        attempts = (bench.grpc_proxy.tally["connections"] - before) / num_proxied
+        case.at_most("connections opened per failed call, probes included", attempts, 1.1, "")
         bench.triton.start()
         back = threading.Thread(target=bench.triton.wait_until_ready)
         back.start()

@@ -12,7 +12,7 @@ from marshmallow import ValidationError
 from app.schemas.openapi.document import as_dict
 from app.schemas.openapi.operation import BODIES as SCHEMAS
 from app.schemas.unsupported import Neutral
-from tests.hostile.openapi_bodies import BODIES, VALUES, changed, places, without
+from tests.hostile.openapi.bodies import BODIES, VALUES, changed, places, without
 
 DOCUMENT = as_dict(frozenset(), needs_key=False)["components"]
 # What JSON Schema cannot say: limits in digits of a string, and rules between items.

@@ -55,6 +55,12 @@ def test_messages(message: dict[str, Any]) -> None:
     assert found == {"content": None, **message}
 
 
+def test_a_call_without_arguments_has_none() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f"}}
+    (found,) = parsed("chat", messages=[{"role": "assistant", "tool_calls": [call]}]).messages
+    assert found["tool_calls"] == [{**call, "function": {"name": "f", "arguments": "{}"}}]
+
+
 def test_text_parts_are_joined() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     (message,) = parsed("chat", messages=[{"role": "user", "content": parts}]).messages

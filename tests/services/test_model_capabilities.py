@@ -18,6 +18,7 @@ from tests.applications import (
     closed_port,
     standard_configuration,
 )
+from tests.live.waiting import wait_until
 from tests.scripted_triton import (
     LLAMA_INPUTS,
     LLAMA_OUTPUTS,
@@ -129,7 +130,7 @@ def test_a_triton_that_does_not_answer(build: Build, triton: ScriptedTriton) -> 
     assert set(found) == set(LLAMA)
     assert found["chat"] is True
     triton.before_config = lambda _: None
-    assert told(client) == LLAMA
+    wait_until(lambda: told(client) == LLAMA, "the word of a Triton that answers again", 10)
 
 
 def test_a_triton_that_is_not_there(tmp_path: Path, http_triton: ScriptedHttpTriton) -> None:

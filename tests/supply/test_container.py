@@ -39,6 +39,7 @@ def run(tritonserver: TritonServer, tmp_path_factory: pytest.TempPathFactory) ->
     encoder = {"url": tritonserver.http_url, "path": "all-minilm-l6-v2"}
     own = {"path": "chatglm2", "trust_remote_code": True, **llm}
     content = {
+        "model_infos": [{"name": OWN_CODE, "end_id": 2, "max_len": 64}],
         "llm": [
             {"name": "demo-chat", "path": "demo-chat", **llm},
             {"name": OWN_CODE, "chat_template": "chatglm2.jinja", **own},

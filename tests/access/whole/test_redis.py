@@ -1,4 +1,4 @@
-"""Limits that workers and hosts share: reliability 2.1."""
+"""Limits that workers and hosts share, on a real Redis: reliability 2.1."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from app.access.redis_storage import TIMEOUT, redis_storage
 from app.access.windows import Windows
 from demo.ports import free_ports
 from tests.access.whole.redis import Redis
+from tests.faults.bench.gateway import Gateway
 from tests.live.http import Answer, Server
-from tests.live.servers import running, write_configuration
+from tests.live.servers import write_configuration
+
+pytestmark = pytest.mark.whole
 
 KEY = "sk-right-0123456789"
 LIMIT = 20
@@ -101,11 +104,9 @@ def gateway(redis: Redis, tmp_path: Path) -> Iterator[Server]:
         "API_KEYS": KEY,
         "KEY_REQUESTS_PER_MINUTE": str(LIMIT),
         "RATE_LIMIT_STORAGE": redis.url,
-        "WORKERS": "2",
     }
-    log = tmp_path / "log"
-    with running("gunicorn-2", configuration, log, **environment) as server:
-        yield server
+    with Gateway(configuration, tmp_path / "log", environment).running() as gateway:
+        yield gateway.server
 
 
 def ask(server: Server) -> Answer:

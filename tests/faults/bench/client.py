@@ -142,6 +142,18 @@ class Streams:
         return self.outcomes
 
 
+def kinds(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """How many ended how."""
+    found = [each.kind for each in outcomes]
+    return {kind: found.count(kind) for kind in sorted(set(found))}
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which that share of them is."""
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
 class _Call:
     def __init__(
         self, server: Server, path: str, body: Body, outcome: Outcome, is_left: threading.Event

@@ -55,8 +55,9 @@ DEEDS = {
     "void": "nan",
     "infinite": "infinite",
     "error": "error",
-    "sleep": "hang",
     "giant": "huge",
+    # The model answers nobody else meanwhile, so it comes last.
+    "sleep": "hang",
     "exit": "exit",
 }
 """What a word asks of an encoder; each is one token of MiniLM's vocabulary."""
@@ -158,24 +159,33 @@ def _tokens() -> dict[int, str]:
 TIMEOUTS = {"connect": 1, "first_token": 3, "between_tokens": 3, "total": 120}
 """Short, so that a case that waits for one is short."""
 
+PATIENT = {**TIMEOUTS, "first_token": 10}
+"""For the models with a queue, which says itself when a request has waited for too long."""
 
-def entries(
-    grpc_url: str | list[str], http_url: str | list[str], **keys: Any
-) -> dict[str, list[dict[str, Any]]]:
-    """The sections of a configuration with every model; `keys` are added to each entry."""
 
-    def entry(name: str, url: str | list[str], folder: Path, **own: Any) -> dict[str, Any]:
-        common = {"name": name, "url": url, "path": str(folder), "timeouts": TIMEOUTS}
-        return {**common, **own, **keys}
-
-    names = ("llm", "llm-bad", "slowq")
+def entries(grpc_url: str, http_url: str) -> dict[str, list[dict[str, Any]]]:
+    """The sections of a configuration with every model under its own name."""
     return {
         "llm": [
-            *(entry(name, grpc_url, CHAT_FOLDER) for name in names),
+            *(entry(name, grpc_url, CHAT_FOLDER) for name in ("llm", "llm-bad")),
+            entry("slowq", grpc_url, CHAT_FOLDER, timeouts=PATIENT),
             entry("text-bad", grpc_url, CHAT_FOLDER, backend="vllm"),
         ],
         "embedding": [
-            entry(name, http_url, MINILM_FOLDER) for name in ("embed", "embed-bad", "slowq-embed")
+            *(entry(name, http_url, MINILM_FOLDER) for name in ("embed", "embed-bad")),
+            entry("slowq-embed", http_url, MINILM_FOLDER, timeouts=PATIENT),
         ],
         "rerank": [entry(name, http_url, MINILM_FOLDER) for name in ("rerank", "rerank-bad")],
     }
+
+
+def proxied_entries(grpc_url: str, http_url: str) -> dict[str, list[dict[str, Any]]]:
+    """`llm-proxied` and `embed-proxied`: the same models behind other addresses."""
+    language = entry("llm-proxied", grpc_url, CHAT_FOLDER, triton_model="llm")
+    embedding = entry("embed-proxied", http_url, MINILM_FOLDER, triton_model="embed")
+    return {"llm": [language], "embedding": [embedding]}
+
+
+def entry(name: str, url: str | list[str], folder: Path, **keys: Any) -> dict[str, Any]:
+    """One model's entry, with `TIMEOUTS`."""
+    return {"name": name, "url": url, "path": str(folder), "timeouts": TIMEOUTS, **keys}

@@ -1,0 +1,207 @@
+"""Triton is frozen, unreachable or slow, or only one of its models is: A4, A5, A6, A9, A12."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tests.faults.bench.client import (
+    Outcome,
+    Streams,
+    ask,
+    ask_all,
+    completion,
+    kinds,
+    percentile,
+    streamed,
+)
+from tests.faults.bench.common import GOOD_CALL, RECOVERY_SECONDS, Bench, common_pass, until_well
+from tests.faults.bench.processes import stub_pid
+from tests.faults.bench.repository import TIMEOUTS
+from tests.faults.bench.script import Script
+from tests.faults.bench.words import Words
+from tests.faults.record import Case
+from tests.live.waiting import wait_until
+
+IDLE = float(TIMEOUTS["between_tokens"])
+LATE = IDLE + 0.5
+SPEAKING = Script(delay_ms=200)
+WAITING = Script("hang", at=0)
+LONG = 400
+# A deadline of seconds is not stretched as much as a time of milliseconds.
+SLACK = 3.0
+
+
+def silence(
+    bench: Bench,
+    case: Case,
+    words: Words,
+    model: str,
+    begin: Callable[[], None],
+    end: Callable[[], None],
+    seconds: float,
+) -> None:
+    """Streams and calls meet a Triton that says nothing for so many seconds."""
+    server, each = bench.gateway.server, 5
+    prompts = [words.prompt(number) for number in range(each)]
+    with common_pass(bench, case) as watch:
+        before = bench.counters().cancelled
+        speaking = Streams(server, [streamed(p, LONG, SPEAKING, model) for p in prompts])
+        speaking.wait_for_words(1)
+        begun_at = time.monotonic()
+        begin()
+        fresh = Streams(server, [streamed(p, LONG, SPEAKING, model) for p in prompts])
+        whole = Streams(server, [completion(p, LONG, SPEAKING, model) for p in prompts])
+        spoke, rest = speaking.join(), [*fresh.join(), *whole.join()]
+        watch.saw([*spoke, *rest])
+        case.exactly("streams with an error frame", kinds(spoke), {"frame": each})
+        case.exactly("their codes", {outcome.code for outcome in spoke}, {"backend_timeout"})
+        slowest = max(outcome.ended_at for outcome in spoke) - begun_at
+        case.at_most("to the last frame", slowest, LATE, slack=SLACK)
+        failed = [outcome.kind in ("error", "frame") for outcome in rest]
+        case.exactly("calls before a token that failed", sum(failed), len(rest))
+        slowest = max(outcome.seconds for outcome in rest)
+        case.at_most("slowest of them", slowest, LATE, slack=SLACK)
+        time.sleep(max(begun_at + seconds - time.monotonic(), 0.0))
+        end()
+        watch.fault_is_over()
+        others = [words.prompt(100 + number) for number in range(each)]
+        back = until_well(server, watch.over_at or 0.0, completion("a", 1, model=model))
+        case.at_most("a good call of this model again", back, RECOVERY_SECONDS)
+        later = ask_all(server, [completion(prompt, 20, model=model) for prompt in others])
+        right = [words.answer(prompt, 20) for prompt in others]
+        case.exactly("later answers that are right", matches(later, right), each)
+        wait_until(lambda: bench.num_running("llm") == 0, "that all requests end", 10)
+        cancelled = bench.counters().cancelled - before
+        case.holds("requests that the model saw cancelled", cancelled >= each, cancelled, "≥ 5")
+
+
+def matches(outcomes: Sequence[Outcome], texts: Sequence[str]) -> int:
+    return sum(a.text == b for a, b in zip(outcomes, texts, strict=True))
+
+
+def freeze(bench: Bench, case: Case, words: Words, seconds: float) -> None:
+    case.injects(f"SIGSTOP to Triton and its stubs for {seconds:g} s")
+
+    def send(number: int) -> Callable[[], None]:
+        return lambda: os.killpg(bench.triton.pid, number)
+
+    try:
+        stop, go_on = send(signal.SIGSTOP), send(signal.SIGCONT)
+        silence(bench, case, words, "llm", stop, go_on, seconds)
+    finally:
+        send(signal.SIGCONT)()
+
+
+@pytest.mark.case("A4", "Triton is frozen for 6 s")
+def test_a4_quick(bench: Bench, case: Case, words: Words) -> None:
+    freeze(bench, case, words, 6)
+
+
+@pytest.mark.whole
+@pytest.mark.case("A4", "Triton is frozen for 20 s")
+def test_a4(bench: Bench, case: Case, words: Words) -> None:
+    freeze(bench, case, words, 20)
+
+
+@pytest.mark.case("A5", "a proxy swallows all bytes for 6 s")
+def test_a5_proxy(bench: Bench, case: Case, words: Words) -> None:
+    case.injects("a proxy that accepts connections and swallows everything for 6 s")
+    proxy = bench.grpc_proxy
+    silence(bench, case, words, "llm-proxied", proxy.blackhole, proxy.heal, 6)
+
+
+@pytest.mark.case("A6", "the Python stub of one model is killed")
+def test_a6(bench: Bench, case: Case, words: Words) -> None:
+    case.injects("kill -9 of one model's Python stub under 5 streams")
+    server, prompts = bench.gateway.server, [words.prompt(number) for number in range(5)]
+    with common_pass(bench, case, counted=("llm", "text-bad")) as watch:
+        streams = Streams(server, [streamed(p, LONG, SPEAKING, "llm-bad") for p in prompts])
+        streams.wait_for_words(1)
+        killed_at = time.monotonic()
+        os.kill(stub_pid(bench.triton.pid, "llm-bad"), signal.SIGKILL)
+        others = [ask(server, completion(prompt, 5)) for prompt in prompts]
+        ended = streams.join()
+        case.exactly("streams with an error frame", kinds(ended), {"frame": 5})
+        slowest = max(each.ended_at for each in ended) - killed_at
+        case.at_most("to the last frame", slowest, LATE, slack=SLACK)
+        wait_until(lambda: is_not_ready(bench, "llm-bad"), "that /readyz tells", 30)
+        case.at_most("until /readyz tells", time.monotonic() - killed_at, 5.0, slack=SLACK)
+        case.exactly("Triton's own word", bench.triton.is_ready(), True)
+        refused = [ask(server, completion(p, 5, model="llm-bad")) for p in prompts]
+        statuses = [each.status for each in refused]
+        # Until the breaker opens a call may still run into its first-token limit.
+        case.holds("later calls", set(statuses) <= {503, 504}, statuses, "503, at first 504")
+        case.exactly("the last of them", statuses[-1], 503)
+        others += [ask(server, completion(prompt, 5)) for prompt in prompts]
+        watch.saw([*ended, *refused, *others])
+        case.exactly("calls of another model", kinds(others), {"complete": 10})
+        bench.triton.stop()
+        bench.restart_triton()
+        watch.fault_is_over()
+
+
+def is_not_ready(bench: Bench, model: str) -> bool:
+    report = bench.gateway.server.get("/readyz")
+    return report.status == 503 and not report.json()["models"][model]["ready"]
+
+
+def gaps(bench: Bench, case: Case, words: Words, gap_ms: int, num_words: int) -> None:
+    case.injects(f"tokens {gap_ms} ms apart, then 3500 ms, with an idle limit of {IDLE:g} s")
+    server, prompt = bench.gateway.server, words.prompt(1)
+    with common_pass(bench, case) as watch:
+        slow = [streamed(prompt, num_words, Script(delay_ms=gap_ms)) for _ in range(3)]
+        # It speaks one word at once, so that the limit is the one between tokens.
+        stalled = [streamed(prompt, num_words, Script("hang", at=1))] * 3
+        too_slow = [streamed(prompt, num_words, Script(delay_ms=3500))] * 3
+        outcomes = ask_all(server, [*slow, *stalled, *too_slow])
+        watch.saw(outcomes)
+        case.exactly("slow streams", kinds(outcomes[:3]), {"complete": 3})
+        right = [words.answer(prompt, num_words)] * 3
+        case.exactly("of them right", matches(outcomes[:3], right), 3)
+        comments = min(each.num_comments for each in outcomes[:3])
+        case.holds("comments in each", comments >= 1, comments, "≥ 1")
+        case.exactly("streams with too long a gap", kinds(outcomes[3:]), {"frame": 6})
+        waits = [each.ended_at - (each.last_at or each.started_at) for each in outcomes[3:]]
+        case.holds("none before its time", min(waits) >= IDLE - 0.1, f"{min(waits):.2f} s", "≥ 3 s")
+        case.at_most("frame after the last token", max(waits), LATE, slack=SLACK)
+
+
+@pytest.mark.case("A9", "tokens come slowly, or too slowly")
+def test_a9_quick(bench: Bench, case: Case, words: Words) -> None:
+    gaps(bench, case, words, 2400, 3)
+
+
+@pytest.mark.whole
+@pytest.mark.case("A9", "tokens come slowly for 60 s, or too slowly")
+def test_a9(bench: Bench, case: Case, words: Words) -> None:
+    gaps(bench, case, words, 2800, 21)
+
+
+def p99(outcomes: Sequence[Outcome]) -> float:
+    return percentile([outcome.seconds for outcome in outcomes], 0.99)
+
+
+@pytest.mark.case("A12", "one of two models hangs")
+def test_a12(bench: Bench, case: Case, words: Words) -> None:
+    case.injects("20 calls that hang in one model")
+    server, call = bench.gateway.server, completion(words.prompt(1), 10, Script(delay_ms=5))
+    with common_pass(bench, case) as watch:
+        baseline = [ask(server, call) for _ in range(40)]
+        hanging = [streamed(words.prompt(n), LONG, WAITING, "llm-bad") for n in range(20)]
+        streams = Streams(server, hanging)
+        wait_until(lambda: bench.num_running("llm-bad") == 20, "that all hang", 20)
+        beside = [ask(server, call) for _ in range(40)]
+        failed = streams.join()
+        watch.saw([*baseline, *beside, *failed])
+        case.exactly("calls of the other model", kinds(beside), {"complete": 40})
+        before, during = (
+            percentile([o.seconds for o in each], 0.99) for each in (baseline, beside)
+        )
+        case.at_most("p99 of the other model", during / before, 1.2, "times its p99 before")
+        case.exactly("hanging calls", {each.kind for each in failed} <= {"error", "frame"}, True)
+        assert ask(server, GOOD_CALL).kind == "complete"

@@ -1,0 +1,180 @@
+"""The numbers of two workers that serve the real Triton, on an address of their own."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import string
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.ports import free_ports
+from tests.live.http import Server
+from tests.live.servers import write_configuration
+from tests.live.services import Service, service
+from tests.live.waiting import wait_until
+from tests.observability.samples import Samples
+
+PROMPT = {"model": "demo-chat", "prompt": "Once upon a time", "max_tokens": 5}
+LONG = {**PROMPT, "model": "ft-slow", "max_tokens": 400, "repetition_penalty": 1.3}
+NUM_CALLS = 40
+# A worker tells the others twice a second.
+SOON = 10.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """The service, the address of its metrics, and its folder for temporary files."""
+
+    service: Service
+    metrics: Server
+    temporary: Path
+
+    @property
+    def server(self) -> Server:
+        return self.service.server
+
+    def read(self) -> Samples:
+        return read(self.metrics)
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.temporary.rglob("*.db"))
+
+
+@pytest.fixture(scope="module")
+def served(entries: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    base = tmp_path_factory.mktemp("metrics")
+    temporary = base / "tmp"
+    temporary.mkdir()
+    models = [entry for entry in entries["llm"] if entry["name"] in (PROMPT["model"], "ft-slow")]
+    configuration = write_configuration(base / "models.json", {"llm": models})
+    (port,) = free_ports(1)
+    environment = {"METRICS_BIND": f"127.0.0.1:{port}", "TMPDIR": str(temporary)}
+    with service(configuration, base / "log", **environment) as found:
+        yield Served(found, Server("127.0.0.1", port, base / "log", found.process.pid), temporary)
+    assert list(temporary.iterdir()) == [], "the service leaves its folder behind"
+
+
+def read(metrics: Server) -> Samples:
+    answer = metrics.get("/metrics")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return Samples(answer.body.decode())
+
+
+def workers(samples: Samples) -> set[str]:
+    return {
+        dict(labels)["worker"]
+        for name, labels in samples.values
+        if name == "process_resident_memory_bytes"
+    }
+
+
+def test_only_the_metrics_are_at_their_address_and_only_there(
+    served: Served,
+) -> None:
+    server, metrics = served.server, served.metrics
+    assert server.get("/metrics").status == 404
+    assert server.request("GET", "/metrics", headers={"Host": f"x:{metrics.port}"}).status == 404
+    for path in ("/", "/health", "/v1/models", "/metrics/", "//metrics"):
+        assert metrics.get(path).status == 404
+    assert metrics.post("/v1/completions", PROMPT).status == 404
+    assert metrics.request("POST", "/metrics").status == 404
+    head = metrics.request("HEAD", "/metrics")
+    assert (head.status, head.body) == (200, b"")
+
+
+def test_what_both_workers_count_adds_up(served: Served) -> None:
+    server, metrics = served.server, served.metrics
+    before = read(metrics)
+    usages = [server.post("/v1/completions", PROMPT).json()["usage"] for _ in range(NUM_CALLS)]
+    after = read(metrics)
+    labels = {"route": "/v1/completions", "model": "demo-chat", "status": "200"}
+    gained = after.value("requests_total", **labels) - before.value("requests_total", **labels)
+    assert gained == NUM_CALLS
+    for name in ("prompt_tokens", "completion_tokens"):
+        counted = [each.value(f"{name}_total", model="demo-chat") for each in (before, after)]
+        assert counted[1] - counted[0] == sum(usage[name] for usage in usages)
+    assert after.value("time_to_first_token_seconds_count", model="demo-chat") >= NUM_CALLS
+    wait_until(lambda: workers(read(metrics)) == {"0", "1"}, "the figures of both workers", SOON)
+    assert read(metrics).value("event_loop_lag_seconds_count") > 0
+
+
+def test_abandoned_streams_leave_nothing_but_counts(served: Served) -> None:
+    server, metrics = served.server, served.metrics
+    before = read(metrics)
+    streams = [server.stream("/v1/completions", LONG) for _ in range(8)]
+    opened = [stream.__enter__() for stream in streams]
+    for stream in opened:
+        next(stream.lines())
+    wait_until(lambda: read(metrics).value("open_requests") == 8, "the open streams", SOON)
+    wait_until(
+        lambda: read(metrics).value("requests_running", model="ft-slow") > 0, "the running", SOON
+    )
+    for stream in opened:
+        stream.close()
+    wait_until(lambda: read(metrics).value("open_requests") == 0, "their end", SOON)
+    for gauge in ("requests_running", "requests_waiting"):
+        wait_until(lambda: read(metrics).total(gauge) == 0, gauge, SOON)  # noqa: B023  # called at once
+    after = read(metrics)
+    assert after.value("cancelled_total", model="ft-slow") == 8 + before.value(
+        "cancelled_total", model="ft-slow"
+    )
+    assert after.value("completion_tokens_total", model="ft-slow") > before.value(
+        "completion_tokens_total", model="ft-slow"
+    )
+
+
+def test_no_name_that_a_client_makes_up_becomes_a_label(served: Served) -> None:
+    server, metrics = served.server, served.metrics
+    numbers = random.Random(0)
+
+    def try_names() -> None:
+        name = "".join(numbers.choices(string.ascii_letters, k=12))
+        server.post("/v1/completions", {**PROMPT, "model": name})
+        server.get(f"/{name}")
+
+    for _ in range(20):
+        try_names()
+    before = read(metrics)
+    for _ in range(500):
+        try_names()
+    after = read(metrics)
+    assert after.labels("model") == before.labels("model")
+    assert after.labels("route") == before.labels("route")
+    assert after.total("requests_total") == before.total("requests_total") + 1000
+
+
+def test_a_killed_worker_leaves_its_counts_and_takes_its_gauges(
+    served: Served,
+) -> None:
+    server, metrics = served.server, served.metrics
+    files = served.files()
+    before = read(metrics)
+    with server.stream("/v1/completions", LONG) as stream:
+        next(stream.lines())
+        wait_until(lambda: read(metrics).value("open_requests") == 1, "the open stream", SOON)
+        old = served.service.workers()
+        for pid in old:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(served.service.workers() - old) == 2, "new workers", 60.0)
+    wait_until(lambda: is_answering(server), "their answer", 60.0)
+    wait_until(lambda: read(metrics).value("open_requests") == 0, "the gauge", SOON)
+    after = read(metrics)
+    for series, value in before.values.items():
+        if series[0].startswith("openai_api_") and series[0].endswith("_total"):
+            assert after.values[series] >= value
+    wait_until(lambda: workers(read(metrics)) == {"0", "1"}, "the figures of both workers", SOON)
+    assert served.files() == files
+
+
+def is_answering(server: Server) -> bool:
+    try:
+        return server.get("/health").status == 200
+    except OSError:
+        return False

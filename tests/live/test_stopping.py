@@ -1,0 +1,153 @@
+"""SIGTERM: open requests end in order, and the full server still answers for itself."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from demo.counters import Counters
+from tests.live.http import JSON_HEADERS, Answer, OpenStream, Server
+from tests.live.services import Service, service
+from tests.live.test_encoders import MODEL
+from tests.live.test_generation import COMPLETIONS, completion
+from tests.live.waiting import wait_until
+
+PROMPT = "Once upon a time"
+# More tokens than there is time for, at 50 ms each.
+LONG = completion(PROMPT, model="ft-slow", max_tokens=400)
+SHORT = completion(PROMPT, model="ft-slow", max_tokens=20)
+NUM_EACH = 4
+GRACEFUL = 12
+MAX_CONNECTIONS = 10
+MAX_WORK = 9
+Count = Callable[[str], Counters]
+
+
+@pytest.fixture
+def stopping(configuration: Path, tmp_path: Path) -> Iterator[Service]:
+    with service(configuration, tmp_path / "log", GRACEFUL_TIMEOUT=str(GRACEFUL)) as found:
+        yield found
+
+
+def read(server: Server, body: dict[str, object]) -> list[str]:
+    with server.stream(COMPLETIONS, body) as stream:
+        return [line for line in stream.lines() if not line.startswith(":")]
+
+
+def test_streams_end_whole_or_with_an_error_and_models_are_told(
+    stopping: Service, counters: Count
+) -> None:
+    server, before = stopping.server, counters("ft-slow")
+    with ThreadPoolExecutor(2 * NUM_EACH + 1) as pool, closing(kept_alive(server)) as idle:
+        long = [pool.submit(read, server, LONG) for _ in range(NUM_EACH)]
+        short = [pool.submit(read, server, SHORT) for _ in range(NUM_EACH)]
+        whole = pool.submit(server.post, COMPLETIONS, LONG)
+        num_open = 2 * NUM_EACH + 1
+        wait_until(lambda: counters("ft-slow").started == before.started + num_open, "the start")
+        started = time.monotonic()
+        stopping.signal(signal.SIGTERM)
+        check_refusal(idle)
+        check_ends(short, long, whole)
+    assert stopping.exit_code(GRACEFUL) == 0
+    # gunicorn ends what is left after this by force; the machine may be slow.
+    assert time.monotonic() - started < GRACEFUL + 1
+    assert "Traceback" not in server.log_text()
+    assert not Path(f"/proc/{stopping.process.pid}").exists()
+    wait_until(
+        lambda: counters("ft-slow").cancelled == before.cancelled + NUM_EACH + 1, "the cancelling"
+    )
+    assert counters("ft-slow").completed == before.completed + NUM_EACH
+
+
+def kept_alive(server: Server) -> http.client.HTTPConnection:
+    """A connection that has served a request and waits for another."""
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+    assert ask(connection, "GET", "/health").status == 200
+    return connection
+
+
+def ask(
+    connection: http.client.HTTPConnection, method: str, path: str, body: object = None
+) -> Answer:
+    content = None if body is None else json.dumps(body).encode()
+    connection.request(method, path, content, JSON_HEADERS)
+    response = connection.getresponse()
+    return Answer(response.status, response.headers, response.read())
+
+
+def check_refusal(idle: http.client.HTTPConnection) -> None:
+    """Within the five seconds for which a kept connection is open, new work is refused."""
+    wait_until(lambda: has_no_listener(idle), "the end of accepting", 8)
+    answer = ask(idle, "POST", COMPLETIONS, SHORT)
+    assert answer.status == 503
+    assert answer.json()["error"]["code"] == "backend_unavailable"
+    assert (answer.headers["Connection"], answer.headers["Retry-After"]) == ("close", "1")
+
+
+def has_no_listener(idle: http.client.HTTPConnection) -> bool:
+    try:
+        socket.create_connection((idle.host, idle.port), 1).close()
+    except OSError:
+        return True
+    return False
+
+
+def check_ends(
+    short: list[Future[list[str]]], long: list[Future[list[str]]], whole: Future[Answer]
+) -> None:
+    assert all(future.result()[-1] == "data: [DONE]" for future in short)
+    for future in long:
+        lines = future.result()
+        error = json.loads(lines[-1].removeprefix("data: "))["error"]
+        assert error["code"] == "backend_unavailable"
+        assert error["type"] == "service_unavailable_error"
+        assert "stopping" in error["message"]
+        assert all('"finish_reason":null' in line for line in lines[:-1])
+    assert whole.result().status == 503
+    assert whole.result().headers["Retry-After"] == "1"
+
+
+@pytest.fixture(scope="module")
+def small(configuration: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One worker with few connections, which serves on for a while when it is to stop."""
+    settings = {"WORKERS": "1", "WORKER_CONNECTIONS": str(MAX_CONNECTIONS), "DRAIN_DELAY": "3"}
+    log = tmp_path_factory.mktemp("small") / "log"
+    with service(configuration, log, **settings) as found:
+        yield found
+
+
+def test_a_full_server_refuses_work_and_answers_for_itself(small: Service) -> None:
+    server = small.server
+    with ExitStack() as streams:
+        for _ in range(MAX_WORK):
+            stream: OpenStream = streams.enter_context(server.stream(COMPLETIONS, LONG))
+            assert stream.response.status == 200
+        refused = server.post(COMPLETIONS, SHORT)
+        assert refused.status == 503
+        assert refused.json()["error"]["code"] == "server_overloaded"
+        assert refused.headers["Retry-After"] == "1"
+        for path in ("/health", "/livez", "/readyz", "/version", "/v1/models", "/metrics"):
+            assert server.get(path).status == 200, path
+    # Their clients have gone, so there is room again.
+    body = {"model": MODEL, "input": "hello"}
+    wait_until(lambda: server.post("/v1/embeddings", body).status == 200, "room for another")
+
+
+def test_it_serves_on_while_load_balancers_learn_that_it_stops(small: Service) -> None:
+    server = small.server
+    small.signal(signal.SIGTERM)
+    wait_until(lambda: server.get("/readyz").status == 503, "the announcement", 2)
+    assert server.get("/readyz").json() == {"status": "draining"}
+    assert server.get("/health").status == 200
+    assert server.post(COMPLETIONS, completion(PROMPT, max_tokens=1)).status == 200
+    assert small.exit_code(30) == 0
+    assert not list(Path("/tmp").glob(f"openai-api-*/snapshot.{server.pid}"))
