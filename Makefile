@@ -88,6 +88,12 @@ $(BENCH)/%/ready: benchmarks/requirements/%.txt | $(BIN)/python
 $(SUPPLY)/ready: $(SUPPLY_LOCK) | $(BIN)/python
 	$(environment)
 
+# nginx and HAProxy, which only the long tests need.
+$(VENV)/proxies/ready: tests/proxies/install.sh
+	@echo "Fetching nginx and HAProxy unless they are there (once) ..."
+	@$< $(@D)
+	@touch $@
+
 $(NODE)/node_modules/ready: $(NODE)/package-lock.json
 	@command -v node >/dev/null && command -v npm >/dev/null || { echo "The tests with OpenAI's library for Node need Node.js 20 or newer and npm; on Debian: apt-get install nodejs npm" >&2; exit 2; }
 	@echo "Installing the client library for Node (once) ..."

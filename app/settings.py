@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app import setting_casts as casts
 from app.errors import ConfigurationError, Problem
 from app.key_digests import read_keys
 
@@ -18,90 +19,6 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 # Set once by gunicorn's master, so that every worker tells the same start, in Unix seconds.
 STARTED_AT = "OPENAI_API_STARTED_AT"
-
-LOG_LEVELS = ("CRITICAL", "FATAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
-SERVER_LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
-GRPC_CLIENTS = ("sockets", "grpcio")
-MEMORY_STORAGE = "memory://"
-SHARED_STORAGES = ("redis://", "rediss://")
-TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
-
-
-def _text(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty")
-    return value
-
-
-def _path(value: str) -> Path:
-    return Path(_text(value)).expanduser().resolve()
-
-
-def _port(value: str) -> int:
-    if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
-        raise ValueError("must be a port number between 1 and 65535")
-    return int(value)
-
-
-def _address(value: str) -> str | None:
-    host, _, port = value.rpartition(":")
-    if not value.strip():
-        return None
-    if not host or (":" in host and not (host[0] == "[" and host[-1] == "]")):
-        raise ValueError("must be an address and a port, as 127.0.0.1:9100 or [::1]:9100")
-    return f"{host}:{_port(port)}"
-
-
-def _count(value: str) -> int:
-    if not value.isascii() or not value.isdigit() or int(value) < 1:
-        raise ValueError("must be a whole number, 1 or more")
-    return int(value)
-
-
-def _delay(value: str) -> float:
-    return _seconds(value) if value.strip("0.") else 0.0
-
-
-def _seconds(value: str) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e6:
-        raise ValueError("must be a number of seconds above 0")
-    return seconds
-
-
-def _flag(value: str) -> bool:
-    try:
-        return TRUTHS[value.strip().lower()]
-    except KeyError:
-        raise ValueError("must be true or false") from None
-
-
-def _log_level(value: str) -> str:
-    if value.upper() not in LOG_LEVELS:
-        raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
-    return value.upper()
-
-
-def _grpc_client(value: str) -> str:
-    if value not in GRPC_CLIENTS:
-        raise ValueError(f"must be one of {', '.join(GRPC_CLIENTS)}")
-    return value
-
-
-def _storage(value: str) -> str:
-    if value != MEMORY_STORAGE and not value.startswith(SHARED_STORAGES):
-        raise ValueError(f"must be {MEMORY_STORAGE}, or begin with {' or '.join(SHARED_STORAGES)}")
-    return value
-
-
-def _server_log_level(value: str) -> str:
-    level = {"trace": "debug"}.get(value.lower(), value.lower())
-    if level not in SERVER_LOG_LEVELS:
-        raise ValueError(f"must be one of {', '.join(SERVER_LOG_LEVELS)} or trace")
-    return level
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,22 +43,22 @@ class Setting:
 
 
 TABLE: tuple[Setting, ...] = (
-    Setting("host", "BIND_HOST", "localhost", _text, "address to listen on", ("--host",)),
-    Setting("port", "PORT", 5100, _port, "port to listen on", ("--port",)),
+    Setting("host", "BIND_HOST", "localhost", casts.text, "address to listen on", ("--host",)),
+    Setting("port", "PORT", 5100, casts.port, "port to listen on", ("--port",)),
     Setting(
         "config_file",
         "CONFIG_FILE",
         PROJECT_ROOT / "model_config.json",
-        _path,
+        casts.path,
         "the file that lists the models",
         ("--config-file",),
     ),
-    Setting("workers", "WORKERS", 2, _count, "gunicorn worker processes", ("--workers",)),
+    Setting("workers", "WORKERS", 2, casts.count, "gunicorn worker processes", ("--workers",)),
     Setting(
         "server_log_level",
         "SERVER_LOG_LEVEL",
         "info",
-        _server_log_level,
+        casts.server_log_level,
         "log level of the HTTP server; trace is read as debug",
         ("--log-level", "--uvicorn-log-level"),
     ),
@@ -149,7 +66,7 @@ TABLE: tuple[Setting, ...] = (
         "response_role",
         "RESPONSE_ROLE",
         "assistant",
-        _text,
+        casts.text,
         "the role that chat answers carry",
         ("--response-role",),
     ),
@@ -157,61 +74,65 @@ TABLE: tuple[Setting, ...] = (
         "is_verbose",
         "VERBOSE",
         False,
-        _flag,
+        casts.flag,
         "log more about language models and Triton; prompts are never logged",
         ("--verbose",),
     ),
-    Setting("log_level", "LOG_LEVEL", "INFO", _log_level, "the application's own log level"),
+    Setting("log_level", "LOG_LEVEL", "INFO", casts.log_level, "the application's own log level"),
     Setting(
-        "max_body_bytes", "MAX_BODY_BYTES", 16 * 2**20, _count, "largest request body, in bytes"
+        "max_body_bytes",
+        "MAX_BODY_BYTES",
+        16 * 2**20,
+        casts.count,
+        "largest request body, in bytes",
     ),
     Setting(
         "body_timeout",
         "BODY_TIMEOUT",
         30.0,
-        _seconds,
+        casts.seconds,
         "seconds that a request body, or a write that stalls, may take",
     ),
     Setting(
         "keep_alive_interval",
         "KEEP_ALIVE_INTERVAL",
         15.0,
-        _seconds,
+        casts.seconds,
         "seconds of silence after which a stream sends a comment",
     ),
     Setting(
         "graceful_timeout",
         "GRACEFUL_TIMEOUT",
         35.0,
-        _seconds,
+        casts.seconds,
         "seconds that open requests get to finish when the server stops",
     ),
     Setting(
         "drain_delay",
         "DRAIN_DELAY",
         0.0,
-        _delay,
+        casts.delay,
         "seconds for which a server that is to stop still serves, while /readyz says 503",
     ),
     Setting(
         "worker_connections",
         "WORKER_CONNECTIONS",
         2048,
-        _count,
+        casts.count,
         "connections of a worker; 9 of 10 may be requests other than for health and models",
     ),
     Setting(
         "cl100k_file",
         "CL100K_FILE",
         PROJECT_ROOT / "cl100k_base.tiktoken",
-        _path,
+        casts.path,
         "OpenAI's table of tokens, for models whose token_input is cl100k",
     ),
     Setting(
         "grpc_client",
         "GRPC_CLIENT",
         "sockets",
-        _grpc_client,
+        casts.grpc_client,
         "what speaks gRPC with Triton: sockets, which is the server's own and fast, or grpcio",
     ),
     Setting(
@@ -222,33 +143,33 @@ TABLE: tuple[Setting, ...] = (
         "keys that may use the server, separated by commas; without any it is open to all",
         is_secret=True,
     ),
-    Setting("api_keys_file", "API_KEYS_FILE", None, _path, "a file with one key on each line"),
+    Setting("api_keys_file", "API_KEYS_FILE", None, casts.path, "a file with one key on each line"),
     Setting(
         "key_requests_per_minute",
         "KEY_REQUESTS_PER_MINUTE",
         None,
-        _count,
+        casts.count,
         "requests that a key may make in a minute",
     ),
     Setting(
         "key_tokens_per_minute",
         "KEY_TOKENS_PER_MINUTE",
         None,
-        _count,
+        casts.count,
         "tokens that a key may use in a minute",
     ),
     Setting(
         "key_concurrent_requests",
         "KEY_CONCURRENT_REQUESTS",
         None,
-        _count,
+        casts.count,
         "requests that a key may have open at once, in each worker",
     ),
     Setting(
         "rate_limit_storage",
         "RATE_LIMIT_STORAGE",
-        MEMORY_STORAGE,
-        _storage,
+        casts.MEMORY_STORAGE,
+        casts.storage,
         "where the limits per minute are counted: in each worker, or in a Redis (redis://...)",
         is_secret=True,
     ),
@@ -256,7 +177,7 @@ TABLE: tuple[Setting, ...] = (
         "metrics_bind",
         "METRICS_BIND",
         None,
-        _address,
+        casts.address,
         "address and port for GET /metrics alone, which then is not on the server's own",
     ),
 )

@@ -28,7 +28,7 @@ TEMPLATE = (
 )
 
 
-def language_model(address: str, **more: Any) -> dict[str, Any]:
+def language_model(address: str | list[str], **more: Any) -> dict[str, Any]:
     """An `llm` entry that waits briefly where the default is to wait long."""
     return {
         "name": LLM,
@@ -43,7 +43,11 @@ def language_model(address: str, **more: Any) -> dict[str, Any]:
 
 
 def standard_configuration(
-    grpc: str, http: str, *, llm: Mapping[str, Any] | None = None, **info: Any
+    grpc: str | list[str],
+    http: str | list[str],
+    *,
+    llm: Mapping[str, Any] | None = None,
+    **info: Any,
 ) -> dict[str, Any]:
     """One model of each kind. `llm` and `info` change the language model's two entries."""
     path = str(folder("wordpiece"))

@@ -9,7 +9,8 @@ from app.access.keys import ApiKey, Limits, find_key
 from app.access.leases import Lease, Places
 from app.access.windows import Windows
 from app.errors import AuthenticationError, ConfigurationError, Problem
-from app.settings import MEMORY_STORAGE, Settings
+from app.setting_casts import MEMORY_STORAGE
+from app.settings import Settings
 
 log = logging.getLogger(__name__)
 

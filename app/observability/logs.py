@@ -9,6 +9,8 @@ import time
 from app.settings import Settings
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+# Characters of one event; a traceback is not counted.
+MAX_MESSAGE = 8192
 VERBOSE_LOGGERS = ("app.backends", "app.triton", "app.services")
 
 
@@ -29,8 +31,17 @@ class LineFormatter(logging.Formatter):
         return f"{shown},{int(record.msecs):03d}"
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the base's name
-        """FORMAT, without looking for its fields in the record's dict."""
-        return f"{record.asctime} {record.levelname} {record.name} {record.message}"
+        """FORMAT, without looking for its fields in the record's dict; always one line."""
+        return f"{record.asctime} {record.levelname} {record.name} {one_line(record.message)}"
+
+
+def one_line(message: str) -> str:
+    """The message with escapes for what could pass for another line, or steer a terminal."""
+    if message.isprintable() and len(message) <= MAX_MESSAGE:
+        return message
+    shown = message[:MAX_MESSAGE]
+    escaped = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
+    return escaped if len(message) <= MAX_MESSAGE else escaped + "…"
 
 
 def configure_logging(settings: Settings) -> None:

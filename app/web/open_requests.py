@@ -6,6 +6,7 @@ A request is open until its response is closed, which for a stream is at its end
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable
 
 from flask import Flask, Response, g, request
@@ -58,7 +59,8 @@ class OpenRequests:
 
     def __init__(self, max_connections: int) -> None:
         self.max_work = max(int(max_connections * SHARE), 1)
-        self._open: set[OpenRequest] = set()
+        # Weak, so that a response that is dropped without being closed is not open for ever.
+        self._open: weakref.WeakSet[OpenRequest] = weakref.WeakSet()
 
     @property
     def count(self) -> int:
@@ -80,7 +82,7 @@ class OpenRequests:
 
         To be called again and again, because requests may come to where they can be called off.
         """
-        for each in self._open.copy():
+        for each in list(self._open):
             each.end(stopping())
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -177,6 +178,15 @@ def test_there_are_never_more_places_than_the_limit(limit: int, steps: list[bool
             refusal(lambda: desk.begin(concurrent_requests=limit))
 
 
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
 def together(number: int, work: Callable[[], None]) -> None:
     """Call `work` in so many threads that begin at once."""
     start = threading.Barrier(number)
@@ -192,7 +202,7 @@ def together(number: int, work: Callable[[], None]) -> None:
         thread.join()
 
 
-def test_threads_get_no_more_than_the_limits() -> None:
+def test_threads_get_no_more_than_the_limits(restless: None) -> None:
     for _ in range(20):
         desk, granted, most, lock = Desk(), [0], [0], threading.Lock()
         limits = {"requests_per_minute": 40, "concurrent_requests": 3}
@@ -214,7 +224,7 @@ def test_threads_get_no_more_than_the_limits() -> None:
         assert not desk.places._taken
 
 
-def test_threads_pay_every_token() -> None:
+def test_threads_pay_every_token(restless: None) -> None:
     """Also when they all begin a window at once, where MemoryStorage by itself loses some."""
     for _ in range(100):
         windows = Windows()
@@ -282,3 +292,30 @@ def test_a_storage_that_fails_on_is_told_once_and_tried_now_and_then(
         now += RETRY_SECONDS
     assert windows.look("requests", "a", 100).left == 60
     assert len(caplog.records) == 1
+
+
+def test_while_one_request_tries_the_storage_again_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr("app.access.windows.time.monotonic", lambda: now)
+    storage = FailingStorage()
+    storage.is_failing = True
+    windows = Windows(storage)
+    windows.take("requests", "a", 100)
+    now += RETRY_SECONDS
+    is_tried, may_answer = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        is_tried.set()
+        may_answer.wait(10)
+
+    storage.is_failing = False
+    monkeypatch.setattr(storage, "_fail_if_told", wait)
+    thread = threading.Thread(target=windows.take, args=("requests", "a", 100))
+    thread.start()
+    assert is_tried.wait(10)
+    assert windows.take("requests", "a", 100)[1].left == 98
+    may_answer.set()
+    thread.join()
+    assert windows.look("requests", "a", 100).left == 99

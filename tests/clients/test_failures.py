@@ -14,6 +14,7 @@ from tests.applications import write_configuration
 from tests.clients.failing import CLIENTS, command, configuration, play, results_of
 from tests.clients.programs import started
 from tests.clients.relay import Attempt, Relay, relay_to
+from tests.faults.record import Case
 from tests.live.servers import running
 from tests.live.waiting import wait_until
 from tests.scripted_triton import ScriptedTriton
@@ -147,3 +148,13 @@ def test_leaving_and_giving_up(outcomes: Outcomes, client: str) -> None:
     left = outcomes.of(client, "leaves")
     assert (left["errors"], left["chunks"], left["finish_reasons"]) == ([], 1, [])
     assert outcomes.of(client, "raw") == {"status": 200, "request_id": f"{client}-raw"}
+
+
+@pytest.mark.case("E1", "openai-python, openai-node and LangChain meet refusals")
+def test_nobody_asks_more_often_than_it_helps(case: Case, outcomes: Outcomes) -> None:
+    asked = [(client, name) for client in CLIENTS for name in REFUSED]
+    case.injects("429, 502, 503 and 504 to clients that try three times", len(asked))
+    wanted = sum(REFUSED[name].num_attempts for _, name in asked)
+    case.exactly("attempts", sum(len(outcomes.attempts(*each)) for each in asked), wanted)
+    untyped = [each for each in asked if REFUSED[each[1]].error not in outcomes.of(*each)["errors"]]
+    case.exactly("errors of another class", len(untyped), 0)

@@ -20,6 +20,7 @@ from tests.applications import write_configuration
 from tests.clients.failing import CLIENTS, PATIENT, command, configuration, play, results_of
 from tests.clients.programs import Program, started
 from tests.clients.relay import Relay, relay_to
+from tests.faults.record import Case
 from tests.live.http import Server
 from tests.live.servers import running
 from tests.live.waiting import wait_until
@@ -136,6 +137,15 @@ def test_the_next_worker_serves_and_nothing_is_left_of_the_last(
 ) -> None:
     wait_until(lambda: not scripted.open_calls, "the end of the dead worker's calls")
     wait_until(lambda: is_served(server), "an answer of the next worker", 20)
+
+
+@pytest.mark.case("E1", "streams are cut before openai-python, openai-node and LangChain")
+def test_nobody_takes_a_cut_stream_for_a_whole_answer(case: Case, results: dict[str, Any]) -> None:
+    case.injects("kill -9 of Triton, then of the worker, under streams of every client", 2)
+    ends = [results[client][name] for client in CLIENTS for name in CASES]
+    case.exactly("streams that were cut", len(ends), len(CLIENTS) * len(CASES))
+    silent = [end for end in ends if not end["errors"] or end["finish_reasons"]]
+    case.exactly("streams that ended as if they were complete", len(silent), 0)
 
 
 def is_served(server: Server) -> bool:

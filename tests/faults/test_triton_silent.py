@@ -6,6 +6,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -20,11 +22,15 @@ from tests.faults.bench.client import (
     streamed,
 )
 from tests.faults.bench.common import GOOD_CALL, RECOVERY_SECONDS, Bench, common_pass, until_well
+from tests.faults.bench.gateway import Gateway
+from tests.faults.bench.network import Namespace, NoNetworks
 from tests.faults.bench.processes import stub_pid
-from tests.faults.bench.repository import TIMEOUTS
+from tests.faults.bench.proxy import FaultProxy
+from tests.faults.bench.repository import CHAT_FOLDER, TIMEOUTS, entry
 from tests.faults.bench.script import Script
 from tests.faults.bench.words import Words
 from tests.faults.record import Case
+from tests.live.servers import write_configuration
 from tests.live.waiting import wait_until
 
 IDLE = float(TIMEOUTS["between_tokens"])
@@ -66,6 +72,11 @@ def silence(
         case.exactly("calls before a token that failed", sum(failed), len(rest))
         slowest = max(outcome.seconds for outcome in rest)
         case.at_most("slowest of them", slowest, LATE, slack=SLACK)
+        # Either a connection cannot be opened within 1 s, or the breaker is open.
+        new = ask(server, completion("a", 1, model=model))
+        watch.saw([new])
+        case.exactly("a call behind these", new.status in (503, 504), True)
+        case.at_most("its time", new.seconds, TIMEOUTS["connect"] + 0.5, slack=SLACK)
         time.sleep(max(begun_at + seconds - time.monotonic(), 0.0))
         end()
         watch.fault_is_over()
@@ -115,6 +126,28 @@ def test_a5_proxy(bench: Bench, case: Case, words: Words) -> None:
     silence(bench, case, words, "llm-proxied", proxy.blackhole, proxy.heal, 6)
 
 
+@pytest.mark.whole
+@pytest.mark.case("A5", "a blackhole on the way to Triton for 20 s")
+def test_a5(bench: Bench, case: Case, words: Words, tmp_path: Path) -> None:
+    case.injects("a blackhole route between the gateway and Triton for 20 s")
+    try:
+        with Namespace() as network:
+            lose_route(bench, case, words, network, tmp_path)
+    except NoNetworks as error:
+        case.cannot_run(f"needs network namespaces: {error}")
+
+
+def lose_route(bench: Bench, case: Case, words: Words, network: Namespace, folder: Path) -> None:
+    listen = network.triton_host
+    with FaultProxy("127.0.0.1", bench.triton.ports["grpc"], listen=listen) as proxy:
+        content: dict[str, object] = {"llm": [entry("llm", proxy.address, CHAT_FOLDER)]}
+        path = write_configuration(folder / "models.json", content)
+        gateway = Gateway(path, folder / "log", host=network.gateway_host, prefix=network.prefix)
+        own = replace(bench, gateway=gateway)
+        with gateway.running():
+            silence(own, case, words, "llm", network.lose_triton, network.find_triton, 20)
+
+
 @pytest.mark.case("A6", "the Python stub of one model is killed")
 def test_a6(bench: Bench, case: Case, words: Words) -> None:
     case.injects("kill -9 of one model's Python stub under 5 streams")
@@ -124,6 +157,8 @@ def test_a6(bench: Bench, case: Case, words: Words) -> None:
         streams.wait_for_words(1)
         killed_at = time.monotonic()
         os.kill(stub_pid(bench.triton.pid, "llm-bad"), signal.SIGKILL)
+        # What opens the breakers of both workers; nothing else can know.
+        traffic = Streams(server, [completion("a", 5, model="llm-bad")] * 20)
         others = [ask(server, completion(prompt, 5)) for prompt in prompts]
         ended = streams.join()
         case.exactly("streams with an error frame", kinds(ended), {"frame": 5})
@@ -138,7 +173,9 @@ def test_a6(bench: Bench, case: Case, words: Words) -> None:
         case.holds("later calls", set(statuses) <= {503, 504}, statuses, "503, at first 504")
         case.exactly("the last of them", statuses[-1], 503)
         others += [ask(server, completion(prompt, 5)) for prompt in prompts]
-        watch.saw([*ended, *refused, *others])
+        lost = traffic.join()
+        case.exactly("calls of this model meanwhile", {e.status for e in lost} <= {503, 504}, True)
+        watch.saw([*ended, *refused, *others, *lost])
         case.exactly("calls of another model", kinds(others), {"complete": 10})
         bench.triton.stop()
         bench.restart_triton()

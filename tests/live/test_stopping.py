@@ -26,7 +26,8 @@ PROMPT = "Once upon a time"
 LONG = completion(PROMPT, model="ft-slow", max_tokens=400)
 SHORT = completion(PROMPT, model="ft-slow", max_tokens=20)
 NUM_EACH = 4
-GRACEFUL = 12
+# So there are 4 s for what is open, and then an error.
+GRACEFUL = 8
 MAX_CONNECTIONS = 10
 MAX_WORK = 9
 Count = Callable[[str], Counters]

@@ -156,3 +156,13 @@ def test_a_model_of_three_apis_that_fails_in_every_way_has_at_most_50_series() -
         if ("model", "busy") in labels and not name.endswith("_bucket")
     ]
     assert len(found) <= 50
+
+
+def test_a_model_that_is_configured_no_more_has_no_load() -> None:
+    follow({"old": Load(3, 2)})
+    assert read().value("requests_running", model="old") == 3
+    follow({"new": Load(1, 0)})
+    found = read()
+    assert found.value("requests_running", model="old") == 0
+    assert found.value("requests_waiting", model="old") == 0
+    assert found.value("requests_running", model="new") == 1

@@ -30,7 +30,7 @@ TEMPORARY = "".join(
 def program(name: str) -> str:
     """Where a program is. Fails with what to do if it is nowhere."""
     found = shutil.which(name) or shutil.which(name, path=str(INSTALLED / "usr" / "sbin"))
-    assert found, f"{name} is not there: install it, or run: make proxies"
+    assert found, f"{name} is not there: install it, or run: make faults"
     return found
 
 

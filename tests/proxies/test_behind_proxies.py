@@ -13,8 +13,11 @@ import pytest
 
 from app.settings import TABLE
 from demo.counters import Counters
+from tests.faults.record import Case
 from tests.live.http import JSON_HEADERS, Server
 from tests.live.waiting import wait_until
+
+pytestmark = pytest.mark.whole
 
 COMPLETIONS = "/v1/completions"
 STORY: dict[str, Any] = {
@@ -77,16 +80,27 @@ LEAVING: dict[Callable[[Server], Any], str] = {
 }
 
 
+@pytest.mark.case("E3", "clients leave")
 @pytest.mark.parametrize(("leave", "model"), LEAVING.items())
 def test_a_client_that_leaves_ends_its_request(
-    proxy: Server, slow_counters: ReadCounters, leave: Callable[[Server], Any], model: str
+    case: Case,
+    proxy: Server,
+    slow_counters: ReadCounters,
+    leave: Callable[[Server], Any],
+    model: str,
 ) -> None:
+    case.title = f"{leave.__name__.replace('_', ' ')}, behind {proxy.log.parent.parent.name[:-1]}"
+    case.injects("the client goes away", 1)
     before = slow_counters(model)
     kept = leave(proxy)
+    left = time.monotonic()
     wait_until(
         lambda: slow_counters(model).cancelled == before.cancelled + 1, "the cancellation", SOON
     )
-    assert slow_counters(model).completed == before.completed
+    case.at_most("until the model was told", time.monotonic() - left, bar=1)
+    case.exactly(
+        "answers that went on to their end", slow_counters(model).completed, before.completed
+    )
     if kept is not None:
         kept.close()
 

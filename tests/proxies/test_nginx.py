@@ -12,6 +12,8 @@ from tests.live.http import Server
 from tests.proxies.programs import proxied
 from tests.proxies.test_behind_proxies import COMPLETIONS, SHORT
 
+pytestmark = pytest.mark.whole
+
 # By what differs from deploy/nginx.conf.
 DIFFERENT = {
     "buffering on": {"proxy_buffering off;": "proxy_buffering on;"},

@@ -17,16 +17,20 @@ import pytest
 from demo.ports import LOOPBACK, free_ports
 from tests.applications import write_configuration
 from tests.clients.failing import configuration, play
+from tests.faults.record import Case
 from tests.live.http import JSON_HEADERS, Answer, Server
 from tests.live.servers import running
 from tests.live.waiting import wait_until
 from tests.proxies.programs import PROXIES, proxied
 from tests.scripted_triton import ScriptedTriton
 
+pytestmark = pytest.mark.whole
+
 COMPLETIONS = "/v1/completions"
 GOOD = {"model": "good-own", "prompt": "a"}
 STORY = {"model": "story-own", "prompt": "a", "max_tokens": 400}
 DRAIN_DELAY = 3
+SOON = (503, "1")
 # More servers than one, as nginx and HAProxy write it.
 SECOND = {
     "nginx": ("server {};\n", "server {};\n        server {};\n"),
@@ -108,8 +112,11 @@ class Load:
             time.sleep(0.02)
 
 
+@pytest.mark.case("E3", "a server is stopped")
 @pytest.mark.parametrize("kind", PROXIES)
-def test_one_of_two_servers_is_stopped_under_load(kind: str, models: Path, tmp_path: Path) -> None:
+def test_one_of_two_servers_is_stopped_under_load(
+    case: Case, kind: str, models: Path, tmp_path: Path
+) -> None:
     delay = {"DRAIN_DELAY": str(DRAIN_DELAY)}
     with (
         running("gunicorn", models, tmp_path / "one", **delay) as one,
@@ -124,11 +131,13 @@ def test_one_of_two_servers_is_stopped_under_load(kind: str, models: Path, tmp_p
             num_answers = len(load.answers)
             wait_until(lambda: len(load.answers) > num_answers + 20, "answers of the second", 30)
     refused = [answer for answer in load.answers if answer.status != 200]
-    # HAProxy looks at /readyz; nginx learns of it from the connection that it had kept.
-    assert len(refused) <= {"nginx": 1, "haproxy": 0}[kind]
-    for answer in refused:
-        assert answer.status == 503
-        assert answer.headers["Retry-After"] == "1"
+    case.title = f"one of two servers is stopped, behind {kind}"
+    case.injects("SIGTERM to one of two servers under load", 1)
+    unadvised = [each for each in refused if (each.status, each.headers["Retry-After"]) != SOON]
+    case.exactly("answers that are neither 200 nor a 503 with Retry-After", len(unadvised), 0)
+    if kind == "haproxy":
+        # It looks at /readyz; nginx knows a server only by how it answers.
+        case.exactly("calls that failed", len(refused), 0)
 
 
 def second_server(kind: str, one: Server, two: Server) -> dict[str, str]:

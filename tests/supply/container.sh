@@ -17,14 +17,20 @@ show() {
 mount --make-rprivate /
 mount -t tmpfs -o mode=0755 image "$root"
 for folder in /usr /bin /sbin /lib /lib64; do
-    if [ -L "$folder" ]; then cp -P "$folder" "$root$folder"; elif [ -d "$folder" ]; then show "$folder" "$folder"; fi
+    if [ -L "$folder" ]; then
+        cp -P "$folder" "$root$folder"
+    elif [ -d "$folder" ]; then
+        show "$folder" "$folder"
+    fi
 done
 case "$base/" in /usr/*) ;; *) show "$base" "$base" ;; esac
 show "$venv" /opt/venv
 show "$image" /opt/openai_api
 show "$run" /LocalRun
 mkdir -p "$root"/{etc,proc,dev,tmp}
-cp /etc/ld.so.cache /etc/hosts /etc/nsswitch.conf /etc/passwd /etc/group "$root/etc/"
+for file in ld.so.cache hosts nsswitch.conf passwd group; do
+    if [ -e "/etc/$file" ]; then cp "/etc/$file" "$root/etc/"; fi
+done
 for device in null zero random urandom; do
     touch "$root/dev/$device"
     mount --bind "/dev/$device" "$root/dev/$device"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,12 @@ def test_a_stream_is_open_until_it_is_closed(app: Flask, client: FlaskClient) ->
     assert requests_of(app).count == 0
 
 
+def test_a_response_that_nobody_closes_is_forgotten(app: Flask, client: FlaskClient) -> None:
+    client.get("/health")
+    gc.collect()
+    assert requests_of(app).count == 0
+
+
 def test_a_bug_leaves_nothing_open(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +91,7 @@ def test_a_bug_leaves_nothing_open(
     monkeypatch.setitem(app.view_functions, "health.get_health", fail)
     with pytest.raises(KeyboardInterrupt):
         client.get("/health")
+    gc.collect()
     assert requests_of(app).count == 0
 
 
@@ -92,16 +99,15 @@ def test_work_beyond_the_limit_is_refused_and_the_rest_is_answered(
     app: Flask, client: FlaskClient
 ) -> None:
     streams = [client.post(COMPLETIONS, json={**BODY, "stream": True}) for _ in range(2)]
-    refused = client.post(COMPLETIONS, json=BODY)
+    refused = client.post(COMPLETIONS, json=BODY, buffered=True)
     assert refused.status_code == 503
     assert refused.get_json()["error"]["code"] == "server_overloaded"
     assert refused.get_json()["error"]["type"] == "service_unavailable_error"
     assert refused.headers["Retry-After"] == "1"
-    assert client.get("/health").status_code == 200
-    assert client.get("/v1/models").status_code == 200
-    assert client.get(f"/v1/models/{LLM}").status_code == 200
+    for path in ("/health", "/v1/models", f"/v1/models/{LLM}"):
+        assert client.get(path, buffered=True).status_code == 200
     streams.pop().close()
-    assert client.post(COMPLETIONS, json=BODY).status_code == 200
+    assert client.post(COMPLETIONS, json=BODY, buffered=True).status_code == 200
     streams.pop().close()
     assert requests_of(app).count == 0
 
@@ -113,16 +119,16 @@ def test_what_is_always_answered_exists(app: Flask) -> None:
 def test_a_stream_that_is_ended_says_so(app: Flask, client: FlaskClient) -> None:
     response = client.post(COMPLETIONS, json={**BODY, "max_tokens": 8, "stream": True})
     requests_of(app).end()
-    text = response.get_data(as_text=True)
-    assert "[DONE]" not in text
+    text = response.get_data()
+    assert b"[DONE]" not in text
     assert read_events(text)[-1]["error"]["code"] == "backend_unavailable"
-    assert "stopping" in text
+    assert b"stopping" in text
 
 
 @pytest.fixture
 def stopping(
     content: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[ServiceFolder, Flask]]:
+) -> tuple[ServiceFolder, Flask]:
     """An application under a master, with its folder."""
     folder = ServiceFolder(tmp_path / "service")
     folder.path.mkdir()
@@ -130,7 +136,7 @@ def stopping(
     texts = {file: file.read_text() for file in (path, tmp_path / "chatml.jinja")}
     folder.publish(Snapshot(path, texts))
     monkeypatch.setenv(VARIABLE, str(folder.path))
-    yield folder, build_application(tmp_path, "what is on disk is broken")
+    return folder, build_application(tmp_path, "what is on disk is broken")
 
 
 def test_a_service_that_stops_refuses_work_only_once_this_worker_is_to_end(

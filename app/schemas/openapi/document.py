@@ -16,12 +16,14 @@ from app.schemas.openapi import answers, conversations, generation_answers, tran
 from app.schemas.openapi.fields import json_schema
 from app.schemas.openapi.operation import BODIES, NEEDS_NO_MODEL, OF_KEYS, Kinds, Operation
 from app.schemas.openapi.operations import OPERATIONS
-from app.schemas.openapi.shapes import INTEGER, OBJECT, STRING, JsonSchema, ref, union
+from app.schemas.openapi.shapes import INTEGER, OBJECT, STRING, JsonSchema, nullable, ref, union
 from app.schemas.request import RequestSchema
 from app.version import VERSION
 
 # Once with keys and once without is all that one process serves.
 MAX_DOCUMENTS = 4
+# Seconds, of six digits at most.
+MAX_TIMEOUT = 999_999
 
 JSON = "application/json"
 DESCRIPTION = (
@@ -44,6 +46,18 @@ HEADERS: dict[str, Any] = {
     "RetryAfter": {"description": "Seconds to wait.", "schema": INTEGER},
 }
 RETRY_STATUSES = (429, 503)
+PARAMETERS: dict[str, Any] = {
+    "X-Request-Timeout": {
+        "description": "The answer must be complete in so many seconds; it only shortens limits.",
+        "schema": {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_TIMEOUT},
+        "example": 60,
+    },
+    "x-request-id": {
+        "description": "The id of the request, in the logs and in the answer.",
+        "schema": {**STRING, "maxLength": 128},
+        "example": "my-request-1",
+    },
+}
 
 
 class _Converter(OpenAPIConverter):
@@ -79,6 +93,8 @@ def as_dict(paths: frozenset[str], *, needs_key: bool) -> dict[str, Any]:
         spec.components.security_scheme(name, scheme)
     for name, header in HEADERS.items():
         spec.components.header(name, header)
+    for name, parameter in PARAMETERS.items():
+        spec.components.parameter(name, "header", parameter)
     for name, schema in _answers().items():
         spec.components.schema(name, schema)
     for name, kind in BODIES.items():
@@ -114,6 +130,8 @@ def _body(spec: APISpec, kind: type[RequestSchema], *, needs_model: bool) -> Jso
     assert plugin.converter is not None
     schema: JsonSchema = plugin.converter.schema2jsonschema(kind())
     fields = schema["properties"]
+    if not needs_model:
+        fields = {**fields, "model": nullable(fields["model"])}
     ordered = [*(name for name in kind.order if name in fields), *fields]
     required = [*(["model"] if needs_model else []), *schema.get("required", [])]
     return {
@@ -132,6 +150,7 @@ def _operation(operation: Operation, needs_key: bool) -> dict[str, Any]:
         "responses": _responses(operation, kinds),
     }
     if operation.bodies:
+        described["parameters"] = [{"$ref": f"#/components/parameters/{one}"} for one in PARAMETERS]
         described["requestBody"] = {"required": True, "content": {JSON: _taken(operation)}}
     elif operation.examples:
         (name, example), *_ = operation.examples.items()

@@ -6,6 +6,7 @@ https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker
 from __future__ import annotations
 
 import copy
+import math
 import threading
 import time
 from collections import deque
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from app.errors import ApiError
+from app.triton.errors import unavailable
 
 MAX_CONSECUTIVE_FAILURES = 5
 WINDOW_SECONDS = 10
@@ -20,6 +22,10 @@ MIN_CALLS_IN_WINDOW = 20
 MAX_FAILED_SHARE = 0.5
 FIRST_PAUSE = 1.0
 MAX_PAUSE = 30.0
+# So many failed probes in a row open it after a failure, which need not be Triton's own silence.
+MAX_FAILED_PROBES = 2
+# Seconds for which one that has failed is asked last.
+SUSPICION = 5.0
 
 
 class Entry(Enum):
@@ -36,18 +42,20 @@ class Breaker:
     It opens after five failures in a row, or when half of at least twenty calls within ten seconds
     failed. After a pause of a second, doubled up to thirty each time, one call is let through;
     if that is answered, it closes. Probes shorten the pause: one that succeeds after one that
-    failed shows that Triton is back. While they fail, no call is let through.
+    failed shows that Triton is back. While they fail, no call is let through. After a single
+    failure two failed probes open it as well, so that not four more calls have to find out.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._in_a_row = 0
+        self._suspect_until = -math.inf
+        self._failed_probes = 0
         # Seconds of the clock, with the calls that ended in each and how many of them failed.
         self._window: deque[list[int]] = deque(maxlen=WINDOW_SECONDS + 1)
         self._pause = 0.0
         self._retry_at = 0.0
-        self._has_failed_probe = False
         self._is_tried = False
         self._error: ApiError | None = None
 
@@ -58,8 +66,8 @@ class Breaker:
 
     @property
     def is_suspect(self) -> bool:
-        """Whether the last call failed, so that another Triton is the better choice."""
-        return self._in_a_row > 0
+        """Whether a call has just failed, so that another Triton is the better choice."""
+        return self._clock() < self._suspect_until
 
     @property
     def remaining(self) -> float:
@@ -70,7 +78,7 @@ class Breaker:
         """Whether `begin` would let a call through."""
         if self._error is None:
             return True
-        return not (self._is_tried or self._has_failed_probe or self.remaining)
+        return not (self._is_tried or self._failed_probes or self.remaining)
 
     def begin(self) -> Entry:
         """Let a call through if that is allowed; one verdict follows each that was let through.
@@ -96,6 +104,7 @@ class Breaker:
         with self._lock:
             if self._error is None:
                 self._in_a_row = 0
+                self._trust()
                 self._count(is_failure=False)
             elif entry is Entry.TRIAL:
                 self._close()
@@ -108,6 +117,7 @@ class Breaker:
                     self._open(error)
                 return
             self._in_a_row += 1
+            self._suspect_until = self._clock() + SUSPICION
             self._count(is_failure=True)
             is_over = is_definite or self._in_a_row >= MAX_CONSECUTIVE_FAILURES
             if is_over or self._is_mostly_failing():
@@ -120,26 +130,37 @@ class Breaker:
                 self._is_tried = False
 
     def probed(self, *, is_ready: bool) -> None:
-        """What Triton itself says of the model, asked while this is open."""
+        """What Triton itself says of the model, asked while this is open or suspect."""
         with self._lock:
-            if self._error is None:
+            if is_ready:
+                if self._failed_probes:
+                    self._retry_at = self._clock()
+                self._trust()
                 return
-            if is_ready and self._has_failed_probe:
-                self._retry_at = self._clock()
-            self._has_failed_probe = not is_ready
+            self._failed_probes += 1
+            is_over = self.is_suspect and self._failed_probes >= MAX_FAILED_PROBES
+            if self._error is None and is_over:
+                self._open(unavailable("it failed, and does not answer questions either"))
+                self._failed_probes = 1
 
     def _open(self, error: ApiError) -> None:
         self._pause = min(self._pause * 2, MAX_PAUSE) or FIRST_PAUSE
         self._retry_at = self._clock() + self._pause
         # A copy has no traceback, whose frames would keep the request.
         self._error = copy.copy(error)
-        self._is_tried = self._has_failed_probe = False
+        self._is_tried = False
+        self._failed_probes = 0
+
+    def _trust(self) -> None:
+        self._suspect_until = -math.inf
+        self._failed_probes = 0
 
     def _close(self) -> None:
         self._error = None
         self._pause = 0.0
         self._in_a_row = 0
-        self._is_tried = self._has_failed_probe = False
+        self._is_tried = False
+        self._trust()
         self._window.clear()
 
     def _count(self, *, is_failure: bool) -> None:

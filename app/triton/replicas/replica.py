@@ -22,6 +22,8 @@ class Replica(Generic[C]):
         self.breaker = Breaker()
         self._lock = threading.Lock()
         self.num_outstanding = 0
+        # Whether the log says that it is left alone.
+        self.is_told = False
 
     def lease(self) -> Lease[C] | None:
         """A call to it, None if it is to be left alone."""

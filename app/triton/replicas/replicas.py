@@ -101,7 +101,7 @@ class Replicas(Generic[C]):
     def failed(self, lease: Lease[C], error: ApiError) -> None:
         """A call has failed after it was begun; it is still to be closed."""
         lease.failed(error)
-        if lease.replica.breaker.error is not None:
+        if _needs_probes(lease.replica):
             self._probe_soon()
 
     def states(self) -> list[ReplicaState]:
@@ -175,20 +175,30 @@ class Replicas(Generic[C]):
             if self._is_probing:
                 return
             self._is_probing = True
-        log.warning("%s: a Triton is left alone until it answers again", self._name)
         arguments = (weakref.ref(self),)
         threading.Thread(target=_keep_probing, args=arguments, name="probes", daemon=True).start()
 
     def _probe_open(self) -> bool:
-        """Ask those that are left alone; False if there are none any more."""
+        """Ask those that are left alone or suspect; False if there are none any more."""
         with self._lock:
-            replicas = [each for each in self._known.values() if each.breaker.error]
+            replicas = [each for each in self._known.values() if _needs_probes(each)]
             self._is_probing = bool(replicas)
         for replica in replicas:
             replica.breaker.probed(is_ready=self._probe(replica) is None)
-        if not replicas:
-            log.info("%s: every Triton answers again", self._name)
+        self._tell()
         return bool(replicas)
+
+    def _tell(self) -> None:
+        for replica in list(self._known.values()):
+            is_open = replica.breaker.error is not None
+            if is_open and not replica.is_told:
+                detail = replica.breaker.error.detail if replica.breaker.error else ""
+                where = replica.address.host_and_port
+                log.warning("%s: Triton at %s is left alone: %r", self._name, where, detail)
+            elif replica.is_told and not is_open:
+                where = replica.address.host_and_port
+                log.info("%s: Triton at %s answers again", self._name, where)
+            replica.is_told = is_open
 
 
 def _keep_probing(reference: weakref.ref[Replicas[Any]]) -> None:
@@ -209,6 +219,10 @@ def _state(replica: Replica[Any], error: ApiError | None) -> ReplicaState:
 
 def _reluctance(replica: Replica[Any]) -> tuple[bool, int]:
     return replica.breaker.is_suspect, replica.num_outstanding
+
+
+def _needs_probes(replica: Replica[Any]) -> bool:
+    return replica.breaker.error is not None or replica.breaker.is_suspect
 
 
 def _left_alone(replicas: Sequence[Replica[C]]) -> ApiError:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from tests.live.waiting import wait_until
 
 RECOVERY_SECONDS = 2.0
 NUM_GOOD = 10
+LAG_SECONDS = 0.05
 GOOD_CALL = completion("is it well", 3)
 COUNTED = ("llm", "llm-bad", "text-bad")
 
@@ -129,16 +131,24 @@ def common_pass(
     """`lost_workers` are those that the case kills; `counted` the models that must come to rest."""
     gateway = bench.gateway
     workers, offset = gateway.worker_pids, len(gateway.server.log_text())
-    watch = Watch()
+    watch, lags = Watch(), gateway.lags()
     yield watch
     over_at = watch.over_at or time.monotonic()
     case.at_most("a good call again", until_well(gateway.server, over_at), RECOVERY_SECONDS)
     case.at_most("nothing runs any more", _until_quiet(bench, counted, over_at), RECOVERY_SECONDS)
+    lag = late_by(gateway.lags() - lags, 0.99)
+    case.observes("p99 of the event loops' lag", lag <= LAG_SECONDS, f"≤ {lag:g} s", "≤ 0.05 s")
     kept = [pid for pid in gateway.worker_pids if pid in workers]
     case.exactly("workers lost", len(workers) - len(kept), len(lost_workers))
     case.exactly("tracebacks", gateway.log_since(offset).count("Traceback"), 0)
     case.exactly("answers in HTML", watch.num_html, 0)
     case.exactly("silent ends", watch.num_silent, 0)
+
+
+def late_by(lags: Counter[float], share: float) -> float:
+    """Seconds within which that share of an event loop's timers came; a bound of a bucket."""
+    bounds = (bound for bound in sorted(lags) if lags[bound] >= share * lags[math.inf])
+    return next(bounds, 0.0)
 
 
 def until_well(server: Server, since: float, call: Body = GOOD_CALL) -> float:

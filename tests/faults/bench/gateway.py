@@ -14,7 +14,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,23 +30,35 @@ STOP_SECONDS = 30.0
 ENVIRONMENT = {"GRACEFUL_TIMEOUT": "10", "KEEP_ALIVE_INTERVAL": "1", "BODY_TIMEOUT": "3"}
 """`: ` comments each second of silence; idle and first-token limits are the configuration's."""
 
-# Names of gauges of requests that are running, with their labels.
-RUNNING = re.compile(r"^\w*(?:inflight|in_flight|running|waiting)\w*(?:{[^}]*})? (\S+)$", re.M)
+RUNNING = re.compile(r"^openai_api_requests_(?:running|waiting){[^}]*} (\S+)$", re.MULTILINE)
+LAG = re.compile(
+    r'^openai_api_event_loop_lag_seconds_bucket{.*le="([^"]+)".*} (\S+)$', re.MULTILINE
+)
 
 
 class Gateway:
     """One master with its workers. It may be started again after it was stopped."""
 
     def __init__(
-        self, configuration: Path, log: Path, environment: Mapping[str, str] | None = None
+        self,
+        configuration: Path,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
     ) -> None:
-        """`environment` adds to `ENVIRONMENT`, or replaces what it says."""
+        """`environment` adds to `ENVIRONMENT`, or replaces what it says.
+
+        `prefix` is a program that runs the command in its own place, as `taskset -c 1`.
+        """
         (port,) = free_ports(1)
+        self._prefix = prefix
         self._configuration = configuration
         self._environment = {**ENVIRONMENT, **(environment or {})}
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
-        self.server = Server("127.0.0.1", port, log, 0)
+        self.server = Server(host, port, log, 0)
 
     def twin(self, log: Path) -> Gateway:
         """Another one of the same configuration, not started yet."""
@@ -63,10 +76,11 @@ class Gateway:
 
     def start(self) -> None:
         """Start the master, in a process group of its own."""
-        command = [sys.executable, "-m", "app", "serve", "--port", str(self.server.port)]
+        host, port = self.server.host, self.server.port
+        command = [*self._prefix, sys.executable, "-m", "app", "serve"]
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                [*command, "--host", "127.0.0.1", "--workers", str(NUM_WORKERS)],
+                [*command, f"--host={host}", f"--port={port}", f"--workers={NUM_WORKERS}"],
                 cwd=PROJECT,
                 env={**os.environ, "CONFIG_FILE": str(self._configuration), **self._environment},
                 stdin=subprocess.DEVNULL,
@@ -74,7 +88,7 @@ class Gateway:
                 stderr=output,
                 start_new_session=True,
             )
-        self.server = Server("127.0.0.1", self.server.port, self._log, self._process.pid)
+        self.server = Server(host, port, self._log, self._process.pid)
 
     def wait_until_alive(self) -> None:
         """Return once all workers are there and one answers. Fails if the master ends."""
@@ -112,13 +126,21 @@ class Gateway:
         """What was logged behind so many characters."""
         return self.server.log_text()[offset:]
 
-    def num_running(self) -> float | None:
-        """The sum of the gauges of requests that run or wait, None where /metrics has none."""
+    def num_running(self) -> int:
+        """Requests that run or wait, by the gauges of all workers."""
+        return int(sum(map(float, RUNNING.findall(self._metrics()))))
+
+    def lags(self) -> Counter[float]:
+        """How often the event loops were late by at most so many seconds, up to infinity."""
+        found: Counter[float] = Counter()
+        for bound, count in LAG.findall(self._metrics()):
+            found[float(bound)] += int(float(count))
+        return found
+
+    def _metrics(self) -> str:
         answer = self.server.get("/metrics")
-        if answer.status != 200:
-            return None
-        found = RUNNING.findall(answer.body.decode())
-        return sum(map(float, found)) if found else None
+        assert answer.status == 200, answer.status
+        return answer.body.decode()
 
     @property
     def _master(self) -> subprocess.Popen[bytes]:

@@ -31,9 +31,10 @@ LINGER_NOT = struct.pack("ii", 1, 0)
 class FaultProxy:
     """Listens on a port of its own as long as it is entered."""
 
-    def __init__(self, host: str, port: int) -> None:
-        """The server's address, which need not listen yet."""
+    def __init__(self, host: str, port: int, *, listen: str = LOOPBACK) -> None:
+        """The server's address, which need not listen yet, and the address to listen on."""
         self._target = (host, port)
+        self._host = listen
         self._listener: socket.socket | None = None
         self._links: set[_Link] = set()
         self._lock = threading.Lock()
@@ -45,7 +46,7 @@ class FaultProxy:
     @property
     def address(self) -> str:
         """What clients connect to."""
-        return f"{LOOPBACK}:{self.port}"
+        return f"{self._host}:{self.port}"
 
     def __enter__(self) -> FaultProxy:
         self.accept()
@@ -66,7 +67,7 @@ class FaultProxy:
         """Listen, on the same port as before."""
         if self._listener is not None:
             return
-        self._listener = socket.create_server((LOOPBACK, self.port), backlog=256)
+        self._listener = socket.create_server((self._host, self.port), backlog=256)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._serve, args=(self._listener,), daemon=True).start()
 

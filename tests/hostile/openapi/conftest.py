@@ -10,14 +10,18 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from app import create_app
+from app.settings import Settings
 from tests.applications import (
     EMBEDDING,
     END_ID,
     RERANKER,
-    build_application,
     language_model,
     token_ids,
+    write_configuration,
 )
+from tests.live.http import Server
+from tests.live.servers import running
 from tests.scripted_triton import (
     ENCODER_CONFIG,
     LLAMA_INPUTS,
@@ -32,6 +36,7 @@ from tests.scripted_triton import (
 from tests.services.tool_model import CALL, TOOL_TEMPLATE
 from tests.tokenizers.cached import folder
 
+KEY = "sk-0123456789abcdef"
 MAX_LEN = 512
 VECTOR_SIZE = 8
 # What FasterTransformer's models may declare too. Its beams have a shape that is not scripted.
@@ -79,8 +84,8 @@ def configuration(llm: str, embedding: str, rerank: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="package")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
-    """A client of the application."""
+def folder_of_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the configuration file, whose Tritons run."""
     base: Path = tmp_path_factory.mktemp("openapi")
     (base / "tools.jinja").write_text(TOOL_TEMPLATE)
     llm, embedding, rerank = ScriptedTriton(), ScriptedHttpTriton(), ScriptedHttpTriton()
@@ -92,6 +97,22 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     rerank.config, rerank.infer = encoder_of_scores(), score_by_length
     rerank.output = "logits"
     content = configuration(llm.address, embedding.address, rerank.address)
-    yield build_application(base, content).test_client()
+    write_configuration(base, content)
+    yield base
     for triton in (llm, embedding, rerank):
         triton.stop()
+
+
+@pytest.fixture(scope="package")
+def client(folder_of_configuration: Path) -> FlaskClient:
+    """A client of the application."""
+    path = folder_of_configuration / "models.json"
+    return create_app(Settings.load({"CONFIG_FILE": str(path)})).test_client()
+
+
+@pytest.fixture(scope="package")
+def server(folder_of_configuration: Path) -> Iterator[Server]:
+    """The application under gunicorn, which needs a key."""
+    path, log = folder_of_configuration / "models.json", folder_of_configuration / "log"
+    with running("gunicorn", path, log, API_KEYS=KEY) as server:
+        yield server

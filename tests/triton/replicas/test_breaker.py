@@ -178,8 +178,32 @@ def test_a_triton_that_always_says_ready_is_not_believed(breaker: Breaker) -> No
 
 
 def test_probes_of_one_that_works_change_nothing(breaker: Breaker) -> None:
-    breaker.probed(is_ready=False)
+    for _ in range(3):
+        breaker.probed(is_ready=False)
     assert breaker.begin() is Entry.ORDINARY
+
+
+def test_a_failure_and_two_failed_probes_open_it(breaker: Breaker) -> None:
+    fail(breaker)
+    breaker.probed(is_ready=False)
+    assert breaker.allows()
+    breaker.probed(is_ready=False)
+    assert breaker.begin() is Entry.REFUSED
+    breaker.probed(is_ready=True)
+    assert breaker.begin() is Entry.TRIAL
+
+
+def test_one_that_has_failed_is_suspect_for_a_while(breaker: Breaker, clock: Clock) -> None:
+    fail(breaker)
+    assert breaker.is_suspect
+    clock.now += 5
+    assert not breaker.is_suspect
+
+
+def test_a_probe_that_succeeds_ends_the_suspicion(breaker: Breaker) -> None:
+    fail(breaker)
+    breaker.probed(is_ready=True)
+    assert not breaker.is_suspect
 
 
 STEPS = st.lists(
