@@ -36,12 +36,12 @@ def port(value: str) -> int:
 
 def address(value: str) -> str | None:
     """`HOST:PORT`, None where nothing is given."""
-    host, _, port = value.rpartition(":")
+    host, _, number = value.rpartition(":")
     if not value.strip():
         return None
     if not host or (":" in host and not (host[0] == "[" and host[-1] == "]")):
         raise ValueError("must be an address and a port, as 127.0.0.1:9100 or [::1]:9100")
-    return f"{host}:{port(port)}"
+    return f"{host}:{port(number)}"
 
 
 def count(value: str) -> int:
@@ -59,12 +59,12 @@ def delay(value: str) -> float:
 def seconds(value: str) -> float:
     """Seconds, more than 0."""
     try:
-        seconds = float(value)
+        number = float(value)
     except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e6:
+        number = 0.0
+    if not 0 < number < 1e6:
         raise ValueError("must be a number of seconds above 0")
-    return seconds
+    return number
 
 
 def flag(value: str) -> bool:

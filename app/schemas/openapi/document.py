@@ -150,7 +150,7 @@ def _operation(operation: Operation, needs_key: bool) -> dict[str, Any]:
         "responses": _responses(operation, kinds),
     }
     if operation.bodies:
-        described["parameters"] = [{"$ref": f"#/components/parameters/{one}"} for one in PARAMETERS]
+        described["parameters"] = list(PARAMETERS)
         described["requestBody"] = {"required": True, "content": {JSON: _taken(operation)}}
     elif operation.examples:
         (name, example), *_ = operation.examples.items()

@@ -65,6 +65,13 @@ class Breaker:
         return self._error
 
     @property
+    def state(self) -> str:
+        """closed, open, or half_open when a trial is due or under way."""
+        if self._error is None:
+            return "closed"
+        return "half_open" if self._is_tried or self.allows() else "open"
+
+    @property
     def is_suspect(self) -> bool:
         """Whether a call has just failed, so that another Triton is the better choice."""
         return self._clock() < self._suspect_until

@@ -15,6 +15,7 @@ from itertools import count
 from typing import Any, Generic, TypeVar
 
 from app.errors import ApiError, BackendUnavailable
+from app.observability import metrics
 from app.triton.address import Address
 from app.triton.errors import not_ready, unavailable
 from app.triton.replicas.breaker import MAX_PAUSE
@@ -95,6 +96,7 @@ class Replicas(Generic[C]):
             again = self._lease_again(lease, error, repeats_broken=repeats_broken)
             if again is None:
                 raise
+            metrics.backend_retried(self._name)
             log.info("%s is asked again after: %s", self._name, error.detail)
         return self._sent(send, again), again
 
@@ -118,10 +120,6 @@ class Replicas(Generic[C]):
                     )
                 self._asked_at = time.monotonic()
             return [_state(replica, error) for replica, error in self._answers]
-
-    def breaker_states(self) -> Sequence[bool]:
-        """For each Triton in order whether it is left alone."""
-        return [replica.breaker.error is not None for replica in self._known.values()]
 
     def _sent(self, send: Callable[[Lease[C]], T], lease: Lease[C]) -> T:
         try:
@@ -189,8 +187,9 @@ class Replicas(Generic[C]):
         return bool(replicas)
 
     def _tell(self) -> None:
-        for replica in list(self._known.values()):
+        for index, replica in enumerate(list(self._known.values())):
             is_open = replica.breaker.error is not None
+            metrics.breaker_changed(self._name, index, replica.breaker.state)
             if is_open and not replica.is_told:
                 detail = replica.breaker.error.detail if replica.breaker.error else ""
                 where = replica.address.host_and_port
