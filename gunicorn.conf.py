@@ -102,6 +102,7 @@ def begin_service(worker):
     signal.signal(signal.SIGTERM, leave)
     signal.siginterrupt(signal.SIGTERM, False)
     lifecycle.note_served()
+    worker.log.info("Worker ready (pid: %s)", worker.pid)
 
 
 def settle_garbage_collector():

@@ -27,6 +27,14 @@ def path(value: str) -> Path:
     return Path(text(value)).expanduser().resolve()
 
 
+def changing_path(value: str) -> Path:
+    """An absolute path whose links are followed each time that it is read.
+
+    In Kubernetes a secret's file is a link, and another one when the secret has changed.
+    """
+    return Path(text(value)).expanduser().absolute()
+
+
 def port(value: str) -> int:
     """A TCP port."""
     if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
@@ -52,8 +60,11 @@ def count(value: str) -> int:
 
 
 def delay(value: str) -> float:
-    """Seconds, 0 or more."""
-    return seconds(value) if value.strip("0.") else 0.0
+    """A number of seconds, which may be 0."""
+    try:
+        return 0.0 if float(value) == 0 else seconds(value)
+    except ValueError:
+        raise ValueError("must be a number of seconds, 0 or more") from None
 
 
 def seconds(value: str) -> float:

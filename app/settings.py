@@ -143,7 +143,13 @@ TABLE: tuple[Setting, ...] = (
         "keys that may use the server, separated by commas; without any it is open to all",
         is_secret=True,
     ),
-    Setting("api_keys_file", "API_KEYS_FILE", None, casts.path, "a file with one key on each line"),
+    Setting(
+        "api_keys_file",
+        "API_KEYS_FILE",
+        None,
+        casts.changing_path,
+        "a file with one key on each line",
+    ),
     Setting(
         "key_requests_per_minute",
         "KEY_REQUESTS_PER_MINUTE",

@@ -21,7 +21,9 @@ HEAVY = (
 )
 
 
-@pytest.mark.parametrize("module", ["app", "app.settings", "app.cli"])
+@pytest.mark.parametrize(
+    "module", ["app", "app.settings", "app.cli", "app.observability.worker_files"]
+)
 def test_importing_it_loads_nothing_heavy(module: str) -> None:
     code = f"import {module}, sys; print([n for n in {HEAVY!r} if n in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

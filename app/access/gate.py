@@ -23,11 +23,7 @@ class Gate:
     """
 
     def __init__(self, settings: Settings) -> None:
-        limits = Limits(
-            settings.key_requests_per_minute,
-            settings.key_tokens_per_minute,
-            settings.key_concurrent_requests,
-        )
+        limits = _limits(settings)
         self._own = tuple(
             ApiKey(digest, f"API_KEYS-{place}", limits)
             for place, digest in enumerate(settings.api_keys or (), start=1)
@@ -69,8 +65,18 @@ def open_gate(settings: Settings) -> Gate | None:
         ConfigurationError: see `Gate`.
     """
     if settings.api_keys is None and settings.api_keys_file is None:
+        if _limits(settings) != Limits():
+            log.warning("limits of keys have no effect without API_KEYS or API_KEYS_FILE")
         return None
     return Gate(settings)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        settings.key_requests_per_minute,
+        settings.key_tokens_per_minute,
+        settings.key_concurrent_requests,
+    )
 
 
 def _windows(storage: str) -> Windows:

@@ -12,7 +12,7 @@ from app.errors import ConfigurationError, Problem
 from app.key_digests import digest_of, read_key
 
 NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,64}")
-# All of them are compared with every request's key, 0.2 µs each.
+# All of them are compared with every request's key, 0.06 µs each.
 MAX_KEYS = 10_000
 
 

@@ -23,7 +23,7 @@ from app.web.disconnects import watch
 from app.web.errors import as_api_error
 from app.web.json_body import parse_json, read_body
 from app.web.open_requests import OpenRequests
-from app.web.request_timeout import requested_deadline
+from app.web.request_timeout import TIMEOUT_HEADER, requested_deadline
 from app.web.responses import json_response
 from app.web.sse import PLAIN, StreamForm, event_stream_response
 
@@ -104,7 +104,7 @@ def takes(
             settings = server.settings
             raw = read_body(request, settings.max_body_bytes, settings.body_timeout)
             context = RequestContext(
-                current_request_id(), Cancellation(), deadline=requested_deadline(request.headers)
+                current_request_id(), Cancellation(), deadline=requested_deadline(request.headers.get(TIMEOUT_HEADER))
             )
             g.open_request.cancellation = context.cancellation
             g.tally = context.tally

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from app.access.gate import open_gate
 from app.access.key_file import INTERVAL, MAX_BYTES, KeyFile
 from app.access.keys import Limits, find_key
-from app.errors import ConfigurationError
+from app.errors import AuthenticationError, ConfigurationError
+from app.settings import Settings
 
 
 class Clock:
@@ -81,6 +83,26 @@ def test_a_link_to_another_file_is_seen(path: Path, clock: Clock, tmp_path: Path
     link.symlink_to(new)
     clock.pass_interval()
     assert accepted(file) == {"sk-new"}
+
+
+def test_a_secret_of_kubernetes_is_seen_to_change(tmp_path: Path, clock: Clock) -> None:
+    """The file is a link through `..data`, which from then on leads to another folder."""
+    for folder, text in (("..1", "sk-old\n"), ("..2", "sk-new\n")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "keys").write_text(text)
+    data, link = tmp_path / "..data", tmp_path / "keys"
+    data.symlink_to("..1")
+    link.symlink_to("..data/keys")
+    gate = open_gate(Settings.load({"API_KEYS_FILE": str(link)}))
+    assert gate is not None
+    assert gate.identify("sk-old").name == "line-1"
+    data.unlink()
+    data.symlink_to("..2")
+    (tmp_path / "..1" / "keys").unlink()
+    clock.pass_interval()
+    assert gate.identify("sk-new").name == "line-1"
+    with pytest.raises(AuthenticationError):
+        gate.identify("sk-old")
 
 
 @pytest.mark.parametrize("broken", ["sk-new two words\n", "\xff", "", None])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -76,14 +75,7 @@ def service(configuration: Path, log: Path, **environment: str) -> Iterator[Serv
 
 def _is_up(found: Service, num_workers: int) -> bool:
     assert found.process.poll() is None, found.server.log_text()
-    with suppress(OSError):
-        return found.server.get("/health").status == 200 and len(started(found)) >= num_workers
-    return False
-
-
-def started(found: Service) -> list[str]:
-    """The workers that began to boot, by process id, and have answered since or are still there."""
-    return re.findall(r"Booting worker with pid: (\d+)", found.server.log_text())
+    return found.logged("Worker ready") >= num_workers
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

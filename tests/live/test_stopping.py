@@ -19,6 +19,7 @@ from tests.live.http import JSON_HEADERS, Answer, OpenStream, Server
 from tests.live.services import Service, service
 from tests.live.test_encoders import MODEL
 from tests.live.test_generation import COMPLETIONS, completion
+from tests.live.test_reload import load
 from tests.live.waiting import wait_until
 
 PROMPT = "Once upon a time"
@@ -54,10 +55,13 @@ def test_streams_end_whole_or_with_an_error_and_models_are_told(
         whole = pool.submit(server.post, COMPLETIONS, LONG)
         num_open = 2 * NUM_EACH + 1
         wait_until(lambda: counters("ft-slow").started == before.started + num_open, "the start")
+        half = half_sent(server)
         started = time.monotonic()
         stopping.signal(signal.SIGTERM)
         check_refusal(idle)
         check_ends(short, long, whole)
+        with closing(half):
+            assert half.recv(4096).startswith(b"HTTP/1.1 503 ")
     assert stopping.exit_code(GRACEFUL) == 0
     # gunicorn ends what is left after this by force; the machine may be slow.
     assert time.monotonic() - started < GRACEFUL + 1
@@ -67,6 +71,14 @@ def test_streams_end_whole_or_with_an_error_and_models_are_told(
         lambda: counters("ft-slow").cancelled == before.cancelled + NUM_EACH + 1, "the cancelling"
     )
     assert counters("ft-slow").completed == before.completed + NUM_EACH
+
+
+def half_sent(server: Server) -> socket.socket:
+    """A request whose body does not come."""
+    connection = socket.create_connection((server.host, server.port), 30)
+    head = f"POST {COMPLETIONS} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    connection.sendall(f"{head}Content-Length: 1000\r\n\r\n{{".encode())
+    return connection
 
 
 def kept_alive(server: Server) -> http.client.HTTPConnection:
@@ -115,6 +127,21 @@ def check_ends(
         assert all('"finish_reason":null' in line for line in lines[:-1])
     assert whole.result().status == 503
     assert whole.result().headers["Retry-After"] == "1"
+
+
+def test_another_master_takes_over_and_no_call_is_lost(configuration: Path, tmp_path: Path) -> None:
+    """As in an upgrade: SIGUSR2, and SIGTERM for the old master when the new one serves."""
+    with service(configuration, tmp_path / "log", WORKERS="1") as found:
+        server = found.server
+        with load(server, "demo-chat") as statuses:
+            found.signal(signal.SIGUSR2)
+            wait_until(lambda: found.logged("Worker ready") == 2, "the second master", 60)
+            found.signal(signal.SIGTERM)
+            assert found.exit_code(60) == 0
+            num_answers = len(statuses)
+            wait_until(lambda: len(statuses) > num_answers + 4, "answers of the new one")
+        assert set(statuses) == {200}
+        assert "Traceback" not in server.log_text()
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from app.errors import ApiError
 from app.schemas.openapi import answers, conversations, generation_answers, translated_answers
 from app.schemas.openapi.fields import json_schema
+from app.schemas.openapi.meanings import MEANINGS, OF_BODIES
 from app.schemas.openapi.operation import BODIES, NEEDS_NO_MODEL, OF_KEYS, Kinds, Operation
 from app.schemas.openapi.operations import OPERATIONS
 from app.schemas.openapi.shapes import INTEGER, OBJECT, STRING, JsonSchema, nullable, ref, union
@@ -98,7 +99,8 @@ def as_dict(paths: frozenset[str], *, needs_key: bool) -> dict[str, Any]:
     for name, schema in _answers().items():
         spec.components.schema(name, schema)
     for name, kind in BODIES.items():
-        spec.components.schema(name, _body(spec, kind, needs_model=name not in NEEDS_NO_MODEL))
+        body = _body(spec, kind, needs_model=name not in NEEDS_NO_MODEL)
+        spec.components.schema(name, _explained(name, body))
     for operation in OPERATIONS:
         if operation.path in paths:
             spec.path(
@@ -128,7 +130,7 @@ def _body(spec: APISpec, kind: type[RequestSchema], *, needs_model: bool) -> Jso
     """The schema's own fields in their order; `model` is looked at before the schema is."""
     plugin = next(each for each in spec.plugins if isinstance(each, _Plugin))
     assert plugin.converter is not None
-    schema: JsonSchema = plugin.converter.schema2jsonschema(kind())
+    schema: JsonSchema = plugin.converter.schema2jsonschema(kind())  # type: ignore[no-untyped-call]  # apispec has no types here
     fields = schema["properties"]
     if not needs_model:
         fields = {**fields, "model": nullable(fields["model"])}
@@ -139,6 +141,16 @@ def _body(spec: APISpec, kind: type[RequestSchema], *, needs_model: bool) -> Jso
         "properties": {name: fields[name] for name in dict.fromkeys(ordered)},
         **({"required": required} if required else {}),
     }
+
+
+def _explained(name: str, body: JsonSchema) -> JsonSchema:
+    """The body with what its fields mean."""
+    meanings = {**MEANINGS, **OF_BODIES.get(name, {})}
+    fields = {
+        field: {"description": meanings[field], **schema} if meanings.get(field) else schema
+        for field, schema in body["properties"].items()
+    }
+    return {**body, "properties": fields}
 
 
 def _operation(operation: Operation, needs_key: bool) -> dict[str, Any]:

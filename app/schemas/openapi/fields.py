@@ -108,8 +108,7 @@ def _(field: Choice) -> JsonSchema:
 @json_schema.register
 def _(field: CaselessChoice) -> JsonSchema:
     cases = (f"({''.join(map(_both_cases, choice))})" for choice in field.choices)
-    shown = ", ".join(field.choices)
-    return {**STRING, "pattern": f"^({'|'.join(cases)})$", "description": f"One of {shown}."}
+    return {**STRING, "pattern": f"^({'|'.join(cases)})$", "examples": list(field.choices)}
 
 
 def _both_cases(letter: str) -> str:

@@ -7,7 +7,9 @@ import socket
 import threading
 import time
 import weakref
+from contextlib import nullcontext
 
+from app import offload
 from app.triton.grpc_client.call import Call, CallEnded, framed, header_block
 from app.triton.grpc_client.connection import Connection
 from app.triton.grpc_client.status import Status
@@ -160,7 +162,10 @@ def _open_socket(host: str, port: int, until: float) -> socket.socket:
     Raises:
         OSError: none did.
     """
-    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # Elsewhere than on an event loop the system's resolver has limits of its own.
+    limit = until - time.monotonic()
+    with offload.time_limit(limit) if offload.is_event_loop() else nullcontext():
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     failure: OSError = TimeoutError("no time left to connect")
     for place, (family, kind, protocol, _, address) in enumerate(addresses):
         share = (until - time.monotonic()) / (len(addresses) - place)
