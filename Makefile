@@ -16,7 +16,7 @@ NODE := tests/clients/node
 CLIENTS_READY := $(NODE)/node_modules/ready $(CLIENT_LOCKS:tests/clients/requirements/%.txt=$(CLIENTS)/%/ready)
 COMPILE = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
-.PHONY: help run test check bench sbom audit lock clean
+.PHONY: help run test check bench faults sbom audit lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ bench: $(BENCH_READY) $(VENV)/test-ready ## measure it beside other servers (hal
 	@$(MAKE) --no-print-directory -C benchmarks/native BIN=$(abspath $(BENCH))/bin
 	$(BIN)/python -m pytest -q -p tests.conftest benchmarks/checks
 	$(BIN)/python -m benchmarks $(ARGS)
+
+faults: $(VENV)/test-ready ## break everything around the server, and write what happened (half an hour)
+	@mkdir -p .cache
+	$(BIN)/python -m pytest tests/faults tests/proxies --whole --faults-report .cache/faults.json $(ARGS); \
+	status=$$?; $(BIN)/python -m tests.faults.report .cache/faults.json && exit $$status
 
 sbom: $(SUPPLY)/ready ## write sbom.json, what the server is made of (CycloneDX)
 	$(SUPPLY)/bin/cyclonedx-py requirements requirements.txt --output-reproducible --of JSON -o sbom.json

@@ -60,7 +60,7 @@ def count(value: str) -> int:
 
 
 def delay(value: str) -> float:
-    """A number of seconds, which may be 0."""
+    """Seconds, 0 or more."""
     try:
         return 0.0 if float(value) == 0 else seconds(value)
     except ValueError:

@@ -97,8 +97,7 @@ class Lease:
         if not self._has_place:
             raise RateLimitExceeded(
                 f"this API key has reached its limit of {limit} requests at once; try again when"
-                " one of them has ended",
-                retry_after=1,
+                " one of them has ended"
             )
 
     def _take_request(self) -> None:
@@ -113,11 +112,12 @@ class Lease:
 
 def _used_up(kind: str, allowance: Allowance) -> RateLimitExceeded:
     seconds = max(1, math.ceil(allowance.reset))
-    return RateLimitExceeded(
+    error = RateLimitExceeded(
         f"this API key has reached its limit of {allowance.limit} {kind} per minute; try again in"
-        f" {seconds} seconds",
-        retry_after=seconds,
+        f" {seconds} seconds"
     )
+    error.retry_after = seconds
+    return error
 
 
 def duration(seconds: float) -> str:

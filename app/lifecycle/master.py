@@ -50,6 +50,8 @@ class Master:
         # gunicorn looks a handler up by either name of the signal.
         server.handle_chld = server.handle_cld = self._child_ended
         server.handle_term = self._terminate
+        # By its path, as gunicorn would start itself again, its own `http` would hide Python's.
+        server.START_CTX["args"] = [sys.executable, "-m", "gunicorn", *sys.argv[1:]]
         signal.signal(signal.SIGALRM, lambda *_: server.SIG_QUEUE.put_nowait(signal.SIGTERM))
 
     def end(self) -> None:

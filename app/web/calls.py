@@ -103,9 +103,8 @@ def takes(
             server = current_server()
             settings = server.settings
             raw = read_body(request, settings.max_body_bytes, settings.body_timeout)
-            context = RequestContext(
-                current_request_id(), Cancellation(), deadline=requested_deadline(request.headers.get(TIMEOUT_HEADER))
-            )
+            deadline = requested_deadline(request.headers.get(TIMEOUT_HEADER))
+            context = RequestContext(current_request_id(), Cancellation(), deadline=deadline)
             g.open_request.cancellation = context.cancellation
             g.tally = context.tally
             registry, is_large = server.catalogue.registry, len(raw) > MAX_BYTES_ON_LOOP

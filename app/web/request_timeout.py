@@ -25,7 +25,8 @@ def requested_deadline(given: str | None) -> float | None:
     seconds = float(given) if SECONDS.fullmatch(given) else 0.0
     if seconds <= 0:
         raise InvalidRequest(
-            f"the header {TIMEOUT_HEADER} must be a number of seconds above 0, but was {given[:MAX_SHOWN]!r}",
+            f"the header {TIMEOUT_HEADER} must be a number of seconds above 0, but was"
+            f" {given[:MAX_SHOWN]!r}",
             param=TIMEOUT_HEADER,
         )
     return time.monotonic() + seconds

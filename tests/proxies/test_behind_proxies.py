@@ -157,16 +157,3 @@ def test_the_largest_body_passes_and_a_larger_one_does_not(
     assert proxy.request("POST", COMPLETIONS, make(MAX_BODY_BYTES), JSON_HEADERS).status == 200
     answer = proxy.request("POST", COMPLETIONS, make(MAX_BODY_BYTES + 1), JSON_HEADERS)
     assert code_of(answer) == (413, "request_too_large")
-
-
-@pytest.mark.parametrize(
-    "line", ["GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "GET /\x00 HTTP/1.1\r\n\r\n"]
-)
-def test_what_the_proxy_itself_refuses_is_told_in_openais_form(proxy: Server, line: str) -> None:
-    with socket.create_connection((proxy.host, proxy.port), timeout=20) as client:
-        client.sendall(line.format("a" * 100_000).encode())
-        response = http.client.HTTPResponse(client)
-        response.begin()
-        assert response.status == 400
-        assert response.headers["Content-Type"] == "application/json"
-        assert json.loads(response.read())["error"]["message"] == "the request cannot be read"

@@ -36,3 +36,13 @@ def test_streams_pass_event_by_event_all_the_same(
             next(lines)
             assert slow_counters("ft-slow").completed == before
             assert list(lines)[-1] == "data: [DONE]"
+
+
+def test_a_head_that_is_too_large_is_refused_in_openais_form(
+    proxied_gateway: Server, tmp_path: Path
+) -> None:
+    with proxied("nginx", proxied_gateway.port, tmp_path / "run") as nginx:
+        answer = nginx.request("GET", "/v1/models", headers={"X-Large": "a" * 100_000})
+    assert answer.status == 400
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json()["error"]["message"] == "the request cannot be read"

@@ -31,6 +31,8 @@ GOOD = {"model": "good-own", "prompt": "a"}
 STORY = {"model": "story-own", "prompt": "a", "max_tokens": 400}
 DRAIN_DELAY = 3
 SOON = (503, "1")
+# How long a proxy waits for the server.
+LIMIT = {"nginx": "proxy_read_timeout 610s", "haproxy": "timeout server 610s"}
 # More servers than one, as nginx and HAProxy write it.
 SECOND = {
     "nginx": ("server {};\n", "server {};\n        server {};\n"),
@@ -83,6 +85,19 @@ def test_without_a_server_the_proxy_answers_in_openais_form(kind: str, tmp_path:
     error = answer.json()["error"]
     assert set(error) == {"message", "type", "param", "code"}
     assert error["code"] == "server_unavailable"
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_a_server_that_is_late_is_not_asked_again(kind: str, models: Path, tmp_path: Path) -> None:
+    edits = {LIMIT[kind]: LIMIT[kind].replace("610s", "1s")}
+    with (
+        running("gunicorn", models, tmp_path / "log") as server,
+        proxied(kind, server.port, tmp_path / kind, edits) as proxy,
+    ):
+        answer = proxy.post(COMPLETIONS, {"model": "silent-own", "prompt": "a"})
+    assert answer.status == 504
+    assert answer.headers["x-should-retry"] == "false"
+    assert answer.json()["error"]["code"] == "server_timeout"
 
 
 class Load:

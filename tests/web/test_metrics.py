@@ -198,7 +198,10 @@ def test_no_request_makes_a_label(client: FlaskClient) -> None:
 
 
 def test_they_are_not_here_when_they_have_their_own_address(
-    tmp_path: Path, triton: ScriptedTriton, http_triton: ScriptedHttpTriton, caplog: Any
+    tmp_path: Path,
+    triton: ScriptedTriton,
+    http_triton: ScriptedHttpTriton,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     configuration = standard_configuration(triton.address, http_triton.address)
     app: Flask = build_application(tmp_path, configuration, METRICS_BIND="127.0.0.1:9100")
@@ -207,3 +210,4 @@ def test_they_are_not_here_when_they_have_their_own_address(
     assert (response.status_code, response.json["error"]["code"]) == (404, "not_found")
     assert client.get("/metrics", base_url="http://127.0.0.1:9100").status_code == 404
     assert client.get("/health").status_code == 200
+    assert "METRICS_BIND needs gunicorn" in caplog.text

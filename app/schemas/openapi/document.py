@@ -202,9 +202,8 @@ def _response(status: int, description: str, content: dict[str, Any]) -> dict[st
 
 
 def _told(kinds: Iterable[type[ApiError]]) -> str:
-    return " ".join(
-        f"{kind.__doc__ or ''}{f' (`{kind.code}`)' if kind.code else ''}" for kind in kinds
-    )
+    said = (f"{kind.__doc__ or ''} {f'(`{kind.code}`)' if kind.code else ''}" for kind in kinds)
+    return " ".join(" ".join(said).split())
 
 
 def _any_of(names: tuple[str, ...]) -> JsonSchema:

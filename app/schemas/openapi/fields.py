@@ -223,6 +223,5 @@ def _(field: ResponseFormat) -> JsonSchema:
 @json_schema.register
 def _(field: StructuredOutputs) -> JsonSchema:
     structures = {name: nullable(json_schema(inner)) for name, (_, inner) in STRUCTURES.items()}
-    description = "One of the structures; the others are absent or null."
     flag = nullable(json_schema(Flag()))
-    return object_of({**structures, "json_object": flag}, description=description)
+    return object_of({**structures, "json_object": flag})

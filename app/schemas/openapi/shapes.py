@@ -44,10 +44,10 @@ def nullable(schema: JsonSchema) -> JsonSchema:
     return {**schema, **kinds, **values}
 
 
-def object_of(properties: Mapping[str, JsonSchema], *required: str, **more: Any) -> JsonSchema:
+def object_of(properties: Mapping[str, JsonSchema], *required: str) -> JsonSchema:
     """An object; properties that are not named here may be in it too."""
     needed = {"required": list(required)} if required else {}
-    return {**OBJECT, "properties": dict(properties), **needed, **more}
+    return {**OBJECT, "properties": dict(properties), **needed}
 
 
 def record(properties: Mapping[str, Any], *optional: str) -> JsonSchema:

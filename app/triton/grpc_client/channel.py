@@ -163,7 +163,7 @@ def _open_socket(host: str, port: int, until: float) -> socket.socket:
         OSError: none did.
     """
     # Elsewhere than on an event loop the system's resolver has limits of its own.
-    limit = until - time.monotonic()
+    limit = max(until - time.monotonic(), 0.001)
     with offload.time_limit(limit) if offload.is_event_loop() else nullcontext():
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     failure: OSError = TimeoutError("no time left to connect")

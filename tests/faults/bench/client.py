@@ -142,6 +142,39 @@ class Streams:
         return self.outcomes
 
 
+class Traffic:
+    """A call each `interval` seconds, whatever becomes of those before, as long as it is entered.
+
+    with Traffic(server, body, interval=0.1) as traffic: ...
+    traffic.outcomes()
+    """
+
+    def __init__(
+        self, server: Server, body: Body, path: str = COMPLETIONS, *, interval: float
+    ) -> None:
+        self._server, self._body, self._path = server, body, path
+        self._interval = interval
+        self._calls: list[Streams] = []
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Traffic:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def outcomes(self, seconds: float = SECONDS) -> list[Outcome]:
+        """Of all calls, once all have ended."""
+        return [outcome for call in self._calls for outcome in call.join(seconds)]
+
+    def _run(self) -> None:
+        while not self._is_over.wait(self._interval):
+            self._calls.append(Streams(self._server, [self._body], self._path))
+
+
 def kinds(outcomes: Sequence[Outcome]) -> dict[str, int]:
     """How many ended how."""
     found = [each.kind for each in outcomes]
