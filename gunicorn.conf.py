@@ -94,6 +94,9 @@ def start_sampling():
 def begin_service(worker):
     """Let the application know of SIGTERM, and the master that a worker has started."""
     lifecycle = worker.wsgi.extensions["openai_api"].lifecycle
+    if lifecycle is None:
+        # Somebody has removed the master's folder.
+        return
 
     def leave(number, frame):
         lifecycle.leave()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,4 +66,6 @@ def _report(problems: Sequence[Problem], *, has_served: bool) -> int:
 
 if __name__ == "__main__":
     os.nice(NICENESS)
+    # A terminal sends Ctrl-C to every process; the master tells this one when to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(main(ServiceFolder(Path(sys.argv[1]))))

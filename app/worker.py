@@ -58,6 +58,8 @@ TOLD: Mapping[type[Exception], ApiError] = {
         "a header field is malformed, is there twice, or contradicts another"
     ),
 }
+# Of a response, so they are no client's fault.
+OURS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
 UNREADABLE = InvalidRequest("the request cannot be read as HTTP")
 
 
@@ -101,10 +103,9 @@ class Worker(GeventWorker):
 
 def told(exc: BaseException) -> ApiError:
     """What a client is told of an error that the application has not seen."""
-    for kind, error in TOLD.items():
-        if isinstance(exc, kind) and not isinstance(exc, errors.InvalidResponseHeader):
-            return error
-    return UNREADABLE if isinstance(exc, errors.ParseException) else InternalError("internal error")
+    if isinstance(exc, OURS) or not isinstance(exc, errors.ParseException):
+        return InternalError("internal error")
+    return next((error for kind, error in TOLD.items() if isinstance(exc, kind)), UNREADABLE)
 
 
 def answer(error: ApiError, request_id: str) -> bytes:

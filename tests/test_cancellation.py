@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from app.cancellation import Cancellation
+from app.errors import BackendUnavailable, ClientDisconnected
 
 
 def test_everybody_is_told_once() -> None:
@@ -49,6 +50,22 @@ def test_a_callback_may_register_and_leave() -> None:
     cancellation.on_cancel(lambda: cancellation.on_cancel(lambda: calls.append("inner")))
     cancellation.cancel()
     assert calls == ["inner"]
+
+
+def test_the_reason_is_the_clients_leave_unless_another_is_given() -> None:
+    cancellation = Cancellation()
+    cancellation.cancel()
+    assert isinstance(cancellation.error, ClientDisconnected)
+
+
+def test_the_first_reason_counts() -> None:
+    cancellation = Cancellation()
+    cancellation.cancel(BackendUnavailable("first"))
+    cancellation.cancel()
+    cancellation.cancel(BackendUnavailable("third"))
+    assert isinstance(cancellation.error, BackendUnavailable)
+    assert cancellation.error.message == "first"
+    assert cancellation.error is not cancellation.error
 
 
 def test_from_many_threads_everybody_is_told_once() -> None:

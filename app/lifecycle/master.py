@@ -32,6 +32,7 @@ class Master:
         # A master that follows another one (SIGUSR2) inherits its environment.
         inherited = None if server.master_pid else ServiceFolder.current()
         self._folder = inherited or ServiceFolder.create()
+        self._folder.hold()
         os.environ[VARIABLE] = str(self._folder.path)
 
     def start(self) -> None:
@@ -41,10 +42,7 @@ class Master:
             SystemExit: the configuration has mistakes, which were told.
         """
         if self._folder.edition() is None:
-            _, status = os.waitpid(self._check(), 0)
-            if status:
-                self._folder.remove()
-                sys.exit(EXIT_APP_LOAD)
+            self._check_first()
         server = self._server
         server.handle_hup = self._reload
         # gunicorn looks a handler up by either name of the signal.
@@ -59,6 +57,20 @@ class Master:
         if self._is_checking():
             os.kill(self._checking or 0, signal.SIGTERM)
         self._folder.remove()
+
+    def _check_first(self) -> None:
+        # gunicorn does not mind its signals yet.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        self._checking = self._check()
+        try:
+            _, status = os.waitpid(self._checking, 0)
+            self._checking = None
+            if status:
+                sys.exit(EXIT_APP_LOAD)
+        except BaseException:
+            self.end()
+            raise
 
     def _reload(self) -> None:
         if self._is_checking():

@@ -5,6 +5,7 @@ Used in the master before gevent patches anything, so only the standard library 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -43,7 +44,11 @@ class ServiceFolder:
     def current(cls) -> ServiceFolder | None:
         """That of the master above this process, None where there is none."""
         path = os.environ.get(VARIABLE)
-        return cls(Path(path)) if path else None
+        return cls(Path(path)) if path and Path(path).is_dir() else None
+
+    def hold(self) -> None:
+        """Keep it for as long as this process lives; cleaners of temporary files know locks."""
+        fcntl.flock(os.open(self.path, os.O_RDONLY), fcntl.LOCK_SH)
 
     def publish(self, snapshot: Snapshot) -> None:
         """Put the snapshot in the place of the one before, as a whole. Raises OSError."""

@@ -53,7 +53,7 @@ MAX_SHOWN = 256
 # How many bytes of a body are its JSON, where tensors follow.
 HEAD_SIZE = "Inference-Header-Content-Length"
 # What the reading of a contract or of an output raises for an answer of another form.
-UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
+UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
 
 
 class HttpConnection:

@@ -43,7 +43,7 @@ def output_array(body: memoryview, head_size: int | None, name: str) -> Array | 
     `head_size` is None for a body that is JSON alone. Numbers may stand in the JSON too.
 
     Raises:
-        ValueError, TypeError, KeyError, AttributeError: the body is something else.
+        ValueError, TypeError, KeyError, AttributeError, OverflowError: the body is something else.
     """
     outputs = orjson.loads(body[:head_size])["outputs"]
     start = head_size or 0

@@ -209,7 +209,11 @@ def _place(tensor: Any, start: int, stop: int) -> _Place:
     shape = tuple(tensor.shape)
     dtype = DTYPES.get(tensor.datatype)
     found = None if dtype is None else np.dtype(dtype)
-    is_whole = found is not None and found.itemsize * math.prod(shape) == stop - start
+    is_whole = (
+        found is not None
+        and min(shape, default=0) >= 0
+        and found.itemsize * math.prod(shape) == stop - start
+    )
     if found is None or not is_whole:
         return _Place(start, stop, tensor.datatype, shape, None, None)
     is_integer = found.kind in "iu"

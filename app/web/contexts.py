@@ -16,7 +16,7 @@ from flask import Flask, Response, g, request
 from app.observability import metrics
 from app.settings import Settings
 from app.tally import Tally
-from app.web.sse import EventStreamBody
+from app.web.sse import EventStreamBody, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,11 @@ def current_request_id() -> str:
 
 
 def _counting(response: Response) -> Callable[[], None]:
-    """What counts the request when its response is closed, when the request is known no more."""
+    """What counts the request when its response is closed, when the request is known no more.
+
+    It does not hold the response, which holds it: they would be a cycle, and large.
+    """
+    outcome = _outcome(response)
     rule, model, started = request.url_rule, g.get("model", ""), g.started
     is_counted = _is_counted()
     tally: Tally = g.get("tally") or Tally()
@@ -73,7 +77,7 @@ def _counting(response: Response) -> Callable[[], None]:
             metrics.Answered(
                 route=None if rule is None else rule.rule,
                 model=model,
-                status=_status(response),
+                status=outcome.status,
                 seconds=time.monotonic() - started,
                 prompt_tokens=tally.prompt_tokens,
                 completion_tokens=tally.completion_tokens,
@@ -89,10 +93,10 @@ def _is_counted() -> bool:
     return request.url_rule is None or request.url_rule.rule != "/metrics"
 
 
-def _status(response: Response) -> int:
-    """What it has come to; the status that a stream began with says nothing of its end."""
+def _outcome(response: Response) -> Outcome:
+    """What it comes to; the status that a stream begins with says nothing of its end."""
     body = response.response
-    return body.outcome.status if isinstance(body, EventStreamBody) else response.status_code
+    return body.outcome if isinstance(body, EventStreamBody) else Outcome(response.status_code)
 
 
 def _limit_stalls(seconds: float) -> None:

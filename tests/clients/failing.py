@@ -13,6 +13,8 @@ from tests.applications import END_ID, closed_port, language_model
 from tests.clients.programs import Program, node_command, python_command
 from tests.scripted_triton import Generated, ScriptedTriton, error_message, row_message, say, sent
 
+# By name: how many clients each is.
+PROGRAMS = {"openai-1": 2, "current": 2, "node": 1, "langchain": 1}
 # Those who ask: OpenAI's library for Python does so in two ways.
 CLIENTS = (
     "openai-1-sync",
@@ -25,8 +27,8 @@ CLIENTS = (
 PATIENT = {"connect": 20, "first_token": 200, "between_tokens": 200, "total": 300}
 IMPATIENT = {**PATIENT, "first_token": 0.5}
 MAX_LEN = 1000
-# It takes a minute, longer than whatever a test does meanwhile.
-STORY = Generated([100 + number % 50 for number in range(400)], END_ID, delay=0.15)
+# It takes 100 s, longer than whatever a test does meanwhile.
+STORY = Generated([100 + number % 50 for number in range(400)], END_ID, delay=0.25)
 
 
 def first_tokens(request: Any) -> list[Any]:

@@ -8,18 +8,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.settings import TABLE
-from tests.applications import write_configuration
-from tests.clients.failing import configuration, play
 from tests.live.http import Server
-from tests.live.servers import running
-from tests.scripted_triton import ScriptedTriton
 
 (MAX_BODY_BYTES,) = (row.default for row in TABLE if row.name == "max_body_bytes")
 # One line after each answer: status, new connections, bytes sent, protocol version.
@@ -27,7 +22,7 @@ WRITE = "\n%{stderr}%{http_code} %{num_connects} %{size_upload} %{http_version}\
 JSON = ["-H", "Content-Type: application/json"]
 GOOD = ["-d", json.dumps({"model": "good-curl", "prompt": "a"})]
 STREAMED = ["-d", json.dumps({"model": "good-curl", "prompt": "a", "stream": True})]
-STORY = {"model": "story-curl", "prompt": "a", "max_tokens": 20, "stream": True}
+STORY = {"model": "story-curl", "prompt": "a", "max_tokens": 12, "stream": True}
 # What is wrong, and what it is answered.
 ERRORS: dict[str, tuple[list[str], int]] = {
     "no JSON": ([*JSON, "-d", '{"model":'], 400),
@@ -38,17 +33,6 @@ ERRORS: dict[str, tuple[list[str], int]] = {
     "a bad model": ([*JSON, "-d", '{"model": "bad-curl", "prompt": "a"}'], 502),
     "a late model": ([*JSON, "-d", '{"model": "late-curl", "prompt": "a"}'], 504),
 }
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("curl")
-    triton = ScriptedTriton()
-    triton.script = play
-    path = write_configuration(folder, configuration(triton, ["curl"]))
-    with running("gunicorn", path, folder / "log") as server:
-        yield server
-    triton.stop()
 
 
 def command(server: Server, *arguments: str) -> list[str]:
@@ -76,8 +60,8 @@ def run(server: Server, *requests: list[str]) -> tuple[str, list[list[str]]]:
     return done.stdout, [text.split() for text in done.stderr.splitlines()]
 
 
-def test_events_are_printed_as_they_come(server: Server) -> None:
-    line = command(server, "--no-buffer", *JSON, "-d", json.dumps(STORY))
+def test_events_are_printed_as_they_come(failing_server: Server) -> None:
+    line = command(failing_server, "--no-buffer", *JSON, "-d", json.dumps(STORY))
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
@@ -89,20 +73,22 @@ def test_events_are_printed_as_they_come(server: Server) -> None:
     assert rest.endswith(b"data: [DONE]\n\n\n")
 
 
-def test_http_1_0(server: Server) -> None:
-    body, shown = run(server, ["--http1.0", *JSON, *GOOD])
+def test_http_1_0(failing_server: Server) -> None:
+    body, shown = run(failing_server, ["--http1.0", *JSON, *GOOD])
     assert json.loads(body)["usage"]["completion_tokens"] == 2
     assert shown == [["200", "1", str(len(GOOD[1])), "1"]]
-    body, shown = run(server, ["--http1.0", *JSON, *STREAMED])
+    body, shown = run(failing_server, ["--http1.0", *JSON, *STREAMED])
     assert body.endswith("data: [DONE]\n\n\n")
     assert "\r" not in body, "HTTP/1.0 knows no chunks"
     assert shown[0][3] == "1"
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_the_connection_serves_on_after_an_error(server: Server, error: str) -> None:
+def test_the_connection_serves_on_after_an_error(failing_server: Server, error: str) -> None:
     arguments, status = ERRORS[error]
-    bodies, shown = run(server, arguments, [*JSON, *GOOD], [*JSON, *STREAMED], [*JSON, *GOOD])
+    bodies, shown = run(
+        failing_server, arguments, [*JSON, *GOOD], [*JSON, *STREAMED], [*JSON, *GOOD]
+    )
     assert [line[:2] for line in shown] == [
         [str(status), "1"],
         *[["200", "0"]] * 3,
@@ -110,31 +96,33 @@ def test_the_connection_serves_on_after_an_error(server: Server, error: str) -> 
     assert set(json.loads(bodies.splitlines()[0])) == {"error"}
 
 
-def test_a_stream_that_failed_leaves_a_connection_that_serves(server: Server) -> None:
+def test_a_stream_that_failed_leaves_a_connection_that_serves(failing_server: Server) -> None:
     failing: dict[str, Any] = {"model": "fails-curl", "prompt": "a", "stream": True}
-    bodies, shown = run(server, [*JSON, "-d", json.dumps(failing)], [*JSON, *GOOD])
+    bodies, shown = run(failing_server, [*JSON, "-d", json.dumps(failing)], [*JSON, *GOOD])
     assert '"backend_error"' in bodies
     assert "[DONE]" not in bodies
     assert [line[:2] for line in shown] == [["200", "1"], ["200", "0"]]
 
 
-def test_an_announced_body_that_is_too_large_is_not_sent(server: Server, tmp_path: Path) -> None:
+def test_an_announced_body_that_is_too_large_is_not_sent(
+    failing_server: Server, tmp_path: Path
+) -> None:
     file = tmp_path / "body"
     with file.open("wb") as body:
         body.truncate(MAX_BODY_BYTES + 1)
     announced = ["-H", "Expect: 100-continue", "--data-binary", f"@{file}"]
-    bodies, shown = run(server, [*JSON, *announced], [*JSON, *GOOD])
+    bodies, shown = run(failing_server, [*JSON, *announced], [*JSON, *GOOD])
     assert json.loads(bodies.splitlines()[0])["error"]["code"] == "request_too_large"
     assert [line[0] for line in shown] == ["413", "200"]
     assert int(shown[0][2]) < MAX_BODY_BYTES
 
 
-def test_an_announced_body_is_taken(server: Server, tmp_path: Path) -> None:
+def test_an_announced_body_is_taken(failing_server: Server, tmp_path: Path) -> None:
     file = tmp_path / "body"
     text = GOOD[1] + " " * (2**21 - len(GOOD[1]))
     file.write_text(text)
     announced = ["-H", "Expect: 100-continue", "--data-binary", f"@{file}"]
-    _, shown = run(server, [*JSON, *announced], [*JSON, *GOOD])
+    _, shown = run(failing_server, [*JSON, *announced], [*JSON, *GOOD])
     assert [line[:3] for line in shown] == [
         ["200", "1", str(len(text))],
         ["200", "0", str(len(GOOD[1]))],

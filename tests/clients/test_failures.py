@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.applications import write_configuration
-from tests.clients.failing import CLIENTS, command, configuration, play, results_of
+from tests.clients.failing import CLIENTS, command, results_of
 from tests.clients.programs import started
 from tests.clients.relay import Attempt, Relay, relay_to
 from tests.faults.record import Case
-from tests.live.servers import running
+from tests.live.http import Server
 from tests.live.waiting import wait_until
 from tests.scripted_triton import ScriptedTriton
 
@@ -35,13 +34,7 @@ OPENAI_CASES: dict[str, dict[str, Any]] = {
     "leaves": {"model": "story", "stream": True, "leaves": True},
     "raw": {"model": "good", "raw": True},
 }
-# By program: what it is asked.
-PROGRAMS = {
-    "openai-1": OPENAI_CASES,
-    "current": OPENAI_CASES,
-    "node": CASES,
-    "langchain": CASES,
-}
+ASKED = {"openai-1": OPENAI_CASES, "current": OPENAI_CASES, "node": CASES, "langchain": CASES}
 
 
 class Expected(NamedTuple):
@@ -81,26 +74,20 @@ class Outcomes:
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcomes]:
+def outcomes(failing_server: Server, failing_triton: ScriptedTriton) -> Iterator[Outcomes]:
     """Every program asks all of its cases at once, while somebody holds the places of `held`."""
-    folder = tmp_path_factory.mktemp("failures")
-    triton = ScriptedTriton()
-    triton.script = play
-    path = write_configuration(folder, configuration(triton, list(PROGRAMS)))
     with ExitStack() as stack:
-        stack.callback(triton.stop)
-        server = stack.enter_context(running("gunicorn", path, folder / "log"))
-        relay = stack.enter_context(relay_to(server.port))
-        for program in PROGRAMS:
-            held = server.send("/v1/completions", {"model": f"held-{program}", "prompt": "a"})
-            stack.callback(held.close)
-        wait_until(lambda: len(triton.open_calls) == len(PROGRAMS), "holding every place")
-        commands = {name: command(name, relay.url, cases) for name, cases in PROGRAMS.items()}
+        relay = stack.enter_context(relay_to(failing_server.port))
+        for program in ASKED:
+            body = {"model": f"held-{program}", "prompt": "a"}
+            stack.callback(failing_server.send("/v1/completions", body).close)
+        wait_until(lambda: len(failing_triton.open_calls) == len(ASKED), "holding every place")
+        commands = {name: command(name, relay.url, cases) for name, cases in ASKED.items()}
         with started(commands) as programs:
             results = results_of(programs)
         yield Outcomes(results, relay)
         wait_until(
-            lambda: len(triton.open_calls) == len(PROGRAMS), "the end of what nobody waits for"
+            lambda: len(failing_triton.open_calls) == len(ASKED), "the end of what nobody waits for"
         )
 
 

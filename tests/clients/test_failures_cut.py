@@ -17,7 +17,15 @@ from demo.ports import free_ports
 from demo.triton import TritonServer
 from demo.variants import Variant, write_variant
 from tests.applications import write_configuration
-from tests.clients.failing import CLIENTS, PATIENT, command, configuration, play, results_of
+from tests.clients.failing import (
+    CLIENTS,
+    PATIENT,
+    PROGRAMS,
+    command,
+    configuration,
+    play,
+    results_of,
+)
 from tests.clients.programs import Program, started
 from tests.clients.relay import Relay, relay_to
 from tests.faults.record import Case
@@ -30,8 +38,6 @@ CASES: dict[str, dict[str, Any]] = {
     "triton-killed": {"model": "real", "stream": True},
     "worker-killed": {"model": "story", "stream": True},
 }
-# How many clients each program is.
-PROGRAMS = {"openai-1": 2, "current": 2, "node": 1, "langchain": 1}
 # The older library and Node's let through what their HTTP library raises.
 CONNECTION_ERRORS = {
     "openai-1-sync": "RemoteProtocolError",

@@ -22,6 +22,7 @@ from app.backends.vllm import LATER_FIELDS, Vllm
 from app.registry import LanguageModelSpec
 from app.registry.specs import GenerationFacts
 from app.triton.contract import ModelContract, TensorSpec
+from app.triton.replicas import Replicas, Sites
 from tests.docs.pages import PROJECT
 from tests.tokenizers.cached import tokenizer
 
@@ -75,13 +76,17 @@ def capabilities(backend: Callable[..., Any], inputs: Iterable[str]) -> Capabili
         outputs=dict.fromkeys(OUTPUTS, words),
     )
     facts = GenerationFacts(start_id=0, end_id=2, max_len=64)
-    spec = LanguageModelSpec(name="m", urls=("",), folder=Path(), triton_model="m", facts=facts)
+    spec = LanguageModelSpec(
+        name="m", urls=("127.0.0.1:1",), folder=Path(), triton_model="m", facts=facts
+    )
 
     class Connection:
         def contract(self, *_: Any) -> ModelContract:
             return contract
 
-    found: Capabilities = backend(spec, Connection(), tokenizer("byte_level_bpe")).capabilities()
+    sites = Sites(lambda _: Connection())
+    replicas = Replicas("m", spec.urls, sites, lambda _: True)
+    found: Capabilities = backend(spec, replicas, tokenizer("byte_level_bpe")).capabilities()
     return found
 
 

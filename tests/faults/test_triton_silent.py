@@ -120,6 +120,7 @@ def test_a4(bench: Bench, case: Case, words: Words) -> None:
     freeze(bench, case, words, 20)
 
 
+@pytest.mark.whole
 @pytest.mark.case("A5", "a proxy swallows all bytes for 6 s")
 def test_a5_proxy(bench: Bench, case: Case, words: Words) -> None:
     case.injects("a proxy that accepts connections and swallows everything for 6 s")

@@ -11,6 +11,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.backends.language_models import VLLM_INPUTS, VLLM_OUTPUTS, serve
 from tests.backends.vllm_jobs import piece
 from tests.hostile.conftest import BODY_TIMEOUT, TORRENT
@@ -20,13 +22,13 @@ from tests.live.http import Server
 from tests.live.waiting import wait_until
 from tests.scripted_triton import ScriptedTriton
 
-IS_WHOLE = bool(os.environ.get("WHOLE"))
 # gunicorn's `keepalive`, in seconds; a busy machine is late.
 HEAD_TIMEOUT = 5.0
 LATE = 5.0
-NUM_SLOW = 500 if IS_WHOLE else 60
-# The scripted Triton serves 32 at once.
-NUM_STALLED = 30 if IS_WHOLE else 10
+NUM_SLOW = 60
+# With --whole; the scripted Triton serves 32 streams at once.
+NUM_SLOW_WHOLE = 500
+NUM_STALLED, NUM_STALLED_WHOLE = 10, 30
 MIB = 2**20
 
 
@@ -102,8 +104,11 @@ def test_bodies_that_do_not_come_are_408(server: Server) -> None:
         list(pool.map(exchanged, product(BODIES, (0.1, 60.0))))
 
 
-def test_slow_clients_are_cut_and_the_others_served(server: Server) -> None:
-    starts = [b"GET /health HT", BODIES["a length"]] * (NUM_SLOW // 2)
+def test_slow_clients_are_cut_and_the_others_served(
+    server: Server, pytestconfig: pytest.Config
+) -> None:
+    count = NUM_SLOW_WHOLE if pytestconfig.getoption("whole") else NUM_SLOW
+    starts = [b"GET /health HT", BODIES["a length"]] * (count // 2)
     connections = [Wire(server) for _ in starts]
     begun = time.monotonic()
     for connection, start in zip(connections, starts, strict=True):
@@ -155,13 +160,16 @@ def memory(server: Server) -> int:
     return int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
-def test_readers_that_stall_are_cut_and_cost_little(server: Server, triton: ScriptedTriton) -> None:
+def test_readers_that_stall_are_cut_and_cost_little(
+    server: Server, triton: ScriptedTriton, pytestconfig: pytest.Config
+) -> None:
     serve(triton, VLLM_INPUTS, VLLM_OUTPUTS, max_batch_size=0)
     triton.script = torrent
     open_torrent(server).socket.close()
     wait_until(lambda: not triton.open_calls, "the end of the first", 30)
     before, log_before = memory(server), len(server.log_text())
-    readers = [open_torrent(server) for _ in range(NUM_STALLED)]
+    count = NUM_STALLED_WHOLE if pytestconfig.getoption("whole") else NUM_STALLED
+    readers = [open_torrent(server) for _ in range(count)]
     most = 0
     until = time.monotonic() + BODY_TIMEOUT + 4 * LATE
     while triton.open_calls and time.monotonic() < until:
@@ -171,6 +179,6 @@ def test_readers_that_stall_are_cut_and_cost_little(server: Server, triton: Scri
     assert most - before < 64 * MIB
     told = server.log_text()[log_before:].splitlines()
     stopped = [line for line in told if "its client has stopped reading" in line]
-    assert len(stopped) == NUM_STALLED
+    assert len(stopped) == count
     for reader in readers:
         reader.socket.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import jsonschema
@@ -27,16 +28,19 @@ SAID_IN_WORDS = (
 )
 
 
-def is_valid(name: str, field: str, value: Any) -> bool:
+FIELDS_OF = {name: schema().fields for name, schema in SCHEMAS.items()}
+
+
+@cache
+def validator(name: str, field: str) -> Any:
     schema = DOCUMENT["schemas"][name]["properties"][field]
-    whole = {"components": DOCUMENT, **schema}
-    return bool(jsonschema.Draft202012Validator(whole).is_valid(value))
+    return jsonschema.Draft202012Validator({"components": DOCUMENT, **schema})
 
 
 def problem(name: str, field: str, value: Any) -> Any:
     """What the field itself says of a value, None where it takes it."""
     try:
-        SCHEMAS[name]().fields[field].deserialize(value)
+        FIELDS_OF[name][field].deserialize(value)
     except ValidationError as error:
         return error.messages
     return None
@@ -50,7 +54,13 @@ def variants(value: Any) -> Iterator[Any]:
             yield without(value, path)
 
 
-FIELDS = [(name, field) for name, schema in SCHEMAS.items() for field in schema().fields]
+# A null model is replaced by the only one before the schema is asked.
+FIELDS = [
+    (name, field)
+    for name, fields in FIELDS_OF.items()
+    for field in fields
+    if (name, field) != ("TextsRerankRequest", "model")
+]
 
 
 @pytest.mark.parametrize(("name", "field"), FIELDS, ids=map(".".join, FIELDS))
@@ -59,7 +69,7 @@ def test_the_document_says_what_the_field_takes(name: str, field: str) -> None:
         told = problem(name, field, value)
         if any(words in str(told) for words in SAID_IN_WORDS):
             continue
-        assert is_valid(name, field, value) == (told is None), (value, told)
+        assert validator(name, field).is_valid(value) == (told is None), (value, told)
 
 
 def test_every_field_has_a_value_that_it_takes() -> None:

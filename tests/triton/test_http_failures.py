@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -53,6 +54,16 @@ def test_an_error_answer(
     error = failure(http_triton)
     assert (error.status, error.code) == (expected, code)
     assert text not in error.message
+
+
+@pytest.mark.parametrize("value", [2**63, -1, 1e300])
+def test_numbers_that_the_datatype_does_not_hold(
+    http_triton: ScriptedHttpTriton, value: float
+) -> None:
+    output = {"name": "last_hidden_state", "datatype": "UINT8", "shape": [1], "data": [value]}
+    http_triton.infer = lambda _: Reply(200, json.dumps({"outputs": [output]}).encode())
+    error = failure(http_triton)
+    assert (error.status, error.code) == (502, "backend_error")
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>bad gateway</html>", b"[]", b'{"error": 5}'])

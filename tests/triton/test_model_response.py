@@ -174,14 +174,14 @@ def test_fields_that_newer_servers_add_change_nothing(field: bytes) -> None:
         check_same(response, parsed(raw))
 
 
-@pytest.mark.parametrize(("shape", "size"), [([1, 3], 8), ([1, 2], 12), ([-1], 4), ([2**40], 8)])
+@pytest.mark.parametrize(
+    ("shape", "size"), [([1, 3], 8), ([1, 2], 12), ([-1, -2], 8), ([2**40], 8)]
+)
 def test_contents_of_another_size_are_a_failure_each_time(shape: list[int], size: int) -> None:
     reader = ResponseReader()
     answer = message({})
     answer.infer_response.outputs.add(name="output_ids", datatype="UINT32", shape=shape)
     answer.infer_response.raw_output_contents.append(bytes(size))
-    if shape == [-1]:
-        return
     for _ in range(4):
         _, response = reader.read(answer.SerializeToString())
         with pytest.raises(BackendError, match="failed"):

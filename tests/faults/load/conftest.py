@@ -1,52 +1,114 @@
-"""A gateway of its own for the cases of load: places for all, and models with few of them."""
+"""A Triton and a gateway of their own for the cases of load."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 import pytest
 
+from demo.ports import free_ports
 from demo.triton import TritonServer
 from tests.faults.bench.common import Bench
 from tests.faults.bench.gateway import Gateway
-from tests.faults.bench.repository import CHAT_FOLDER, entries, entry
+from tests.faults.bench.proxy import FaultProxy
+from tests.faults.bench.repository import CHAT_FOLDER, MINILM_FOLDER, MODELS, entry, write_models
 from tests.live.servers import write_configuration
+from tests.live.waiting import wait_until
 
+SERVED = ("llm", "llm-bad", "embed", "rerank")
+PATIENT = Path(__file__).parent / "models" / "patient.py"
 MANY = 2000
 FEW = 8
-"""`llm-few`: so many places, and as many in its queue, in each worker."""
+"""Places of `llm-few` in each worker, and of its queue."""
 QUEUE_SECONDS = 0.5
-"""How long they wait there."""
+"""How long a request waits there."""
 LONGEST = 20_000
+"""Tokens of an answer; the folder of the demo's model says less."""
 
 
-def load_entries(triton: TritonServer) -> dict[str, list[dict[str, Any]]]:
-    """The bench's models, of which `llm` takes all that come and long answers, and `llm-few`."""
-    content = entries(triton.grpc_url, triton.http_url)
-    url, few = triton.grpc_url, {"max_inflight": FEW, "max_queue": FEW}
-    own = {"triton_model": "llm", "max_len": LONGEST}
-    content["llm"] = [
-        *(each for each in content["llm"] if each["name"] != "llm"),
-        entry("llm", url, CHAT_FOLDER, max_inflight=MANY, max_queue=0, **own),
-        entry("llm-few", url, CHAT_FOLDER, max_queue_wait=QUEUE_SECONDS, **few, **own),
-    ]
-    return content
+@pytest.fixture(scope="session")
+def load_triton(
+    demo_environment: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TritonServer]:
+    """A Triton with `SERVED` alone, of which `llm` costs little."""
+    folder = write_models(tmp_path_factory.mktemp("load-models"))
+    for name in set(MODELS) - set(SERVED):
+        shutil.rmtree(folder / name)
+    program = folder / "llm" / "1" / "model.py"
+    program.unlink()
+    program.symlink_to(PATIENT)
+    log = tmp_path_factory.mktemp("load-triton") / "log"
+    with TritonServer([folder], *free_ports(3), log_file=log) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def load_proxies(load_triton: TritonServer) -> Iterator[tuple[FaultProxy, FaultProxy]]:
+    """In front of its gRPC port and of its HTTP port."""
+    ports = load_triton.ports
+    with (
+        FaultProxy("127.0.0.1", ports["grpc"]) as grpc,
+        FaultProxy("127.0.0.1", ports["http"]) as http,
+    ):
+        yield grpc, http
+
+
+@pytest.fixture(scope="session")
+def long_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the demo's model for answers of up to `LONGEST` tokens."""
+    folder = tmp_path_factory.mktemp("load-folder") / "model"
+    shutil.copytree(CHAT_FOLDER, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    path = folder / "config.json"
+    content = json.loads(path.read_text()) | {"max_position_embeddings": LONGEST}
+    path.write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def load_configuration(
+    load_triton: TritonServer,
+    load_proxies: tuple[FaultProxy, FaultProxy],
+    long_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """`llm` has places for all, `llm-few` for few; `llm-proxied` is reached through the proxy."""
+    triton, (grpc, _) = load_triton, load_proxies
+    many = {"triton_model": "llm", "max_inflight": MANY, "max_queue": 0}
+    few = {"triton_model": "llm", "max_inflight": FEW, "max_queue": FEW}
+    encoders = [entry(name, triton.http_url, MINILM_FOLDER) for name in ("embed", "rerank")]
+    content: dict[str, object] = {
+        "llm": [
+            entry("llm", triton.grpc_url, long_folder, **many),
+            entry("llm-few", triton.grpc_url, long_folder, max_queue_wait=QUEUE_SECONDS, **few),
+            entry("llm-proxied", grpc.address, long_folder, **many),
+            entry("llm-bad", triton.grpc_url, long_folder),
+        ],
+        "embedding": encoders[:1],
+        "rerank": encoders[1:],
+    }
+    return write_configuration(tmp_path_factory.mktemp("load") / "models.json", content)
 
 
 @pytest.fixture(scope="session")
 def load_gateway(
-    bench_triton: TritonServer, tmp_path_factory: pytest.TempPathFactory
+    load_configuration: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
-    """Two workers with the usual limits of time."""
-    folder = tmp_path_factory.mktemp("load-gateway")
-    path = write_configuration(folder / "models.json", dict(load_entries(bench_triton)))
-    with Gateway(path, folder / "log").running() as gateway:
+    """Two workers."""
+    log = tmp_path_factory.mktemp("load-gateway") / "log"
+    with Gateway(load_configuration, log).running() as gateway:
         yield gateway
 
 
 @pytest.fixture
-def load_bench(bench: Bench, load_gateway: Gateway) -> Bench:
-    """The bench with that gateway in front."""
-    return replace(bench, gateway=load_gateway)
+def load(
+    load_triton: TritonServer,
+    load_gateway: Gateway,
+    load_proxies: tuple[FaultProxy, FaultProxy],
+) -> Bench:
+    """All of it, at rest."""
+    bench = Bench(load_triton, load_gateway, *load_proxies)
+    wait_until(lambda: not load_gateway.num_running(), "that nothing runs", 30)
+    return bench
