@@ -16,7 +16,11 @@ NODE := tests/clients/node
 CLIENTS_READY := $(NODE)/node_modules/ready $(CLIENT_LOCKS:tests/clients/requirements/%.txt=$(CLIENTS)/%/ready)
 COMPILE = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
-.PHONY: help run test check bench faults sbom audit lock clean
+# The fuzzer, beside the tests' environment.
+FUZZ := $(VENV)/fuzz
+FUZZ_SECONDS ?= 60
+
+.PHONY: help run test check bench faults fuzz sbom audit lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +47,9 @@ faults: $(VENV)/test-ready ## break everything around the server, and write what
 	$(BIN)/python -m pytest tests/faults tests/proxies --whole --faults-report .cache/faults.json $(ARGS); \
 	status=$$?; $(BIN)/python -m tests.faults.report .cache/faults.json && exit $$status
 
+fuzz: $(FUZZ)/ready $(VENV)/test-ready ## fuzz all that reads bytes, FUZZ_SECONDS each, and keep the inputs that reach more
+	PYTHONPATH=$(FUZZ) $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(ARGS)
+
 sbom: $(SUPPLY)/ready ## write sbom.json, what the server is made of (CycloneDX)
 	$(SUPPLY)/bin/cyclonedx-py requirements requirements.txt --output-reproducible --of JSON -o sbom.json
 
@@ -52,7 +59,7 @@ audit: $(SUPPLY)/ready ## ask the public database for known faults of the locked
 lock: ## renew the locked requirements (needs uv and npm)
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
-	for lock in $(CLIENT_LOCKS) $(BENCH_LOCKS) $(SUPPLY_LOCK); do $(COMPILE) $${lock%.txt}.in -o $$lock || exit; done
+	for lock in $(CLIENT_LOCKS) $(BENCH_LOCKS) $(SUPPLY_LOCK) tests/fuzz/requirements.txt; do $(COMPILE) $${lock%.txt}.in -o $$lock || exit; done
 	npm update --prefix $(NODE) --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## remove everything that the other targets made
@@ -97,6 +104,12 @@ $(SUPPLY)/ready: $(SUPPLY_LOCK) | $(BIN)/python
 $(VENV)/proxies/ready: tests/proxies/install.sh
 	@echo "Fetching nginx and HAProxy unless they are there (once) ..."
 	@$< $(@D)
+	@touch $@
+
+$(FUZZ)/ready: tests/fuzz/requirements.txt | $(BIN)/python
+	@echo "Installing the fuzzer (once) ..."
+	@rm -rf $(@D)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --target $(@D) -r $<
 	@touch $@
 
 $(NODE)/node_modules/ready: $(NODE)/package-lock.json

@@ -102,7 +102,7 @@ def test_not_ready_when_one_model_is_not(client: FlaskClient, triton: ScriptedTr
     models = response.json["models"]
     assert models[LLM]["ready"] is False
     assert models[LLM]["cause"]
-    assert models[EMBEDDING] == {"ready": True}
+    assert models[EMBEDDING] == {"ready": True, "tritons": {"ready": 1, "total": 1}}
 
 
 def test_readiness_tells_no_address(

@@ -1,6 +1,6 @@
 """Hundreds of clients in one thread, each on a connection of its own.
 
-    crowd = run(server, [Visit(stream_request(body)) for body in bodies])
+    crowd = run(server, [Visit(post(body)) for body in bodies])
     crowd.outcomes, crowd.gaps, crowd.probes
 
 While they are there, `/livez` is asked ten times a second. What came is only kept, with its time;
@@ -17,7 +17,7 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -26,6 +26,8 @@ from tests.live.http import Server
 
 PROBE_SECONDS = 0.1
 WATCH_SECONDS = 0.2
+HANGING = "has not ended"
+LEFT = "went away"
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 # SO_LINGER with no time: closing sends RST.
 LINGER_NOT = struct.pack("ii", 1, 0)
@@ -34,18 +36,24 @@ SMALL_SEGMENT = 536
 SMALL_BUFFER = 4096
 
 
+Watch = Callable[[], bool]
+
+
 @dataclass(frozen=True)
 class Visit:
-    """What one client does. Seconds count from the crowd's beginning, `stay` from its own.
+    """What one client does.
 
     - request: what it sends, at once
-    - stay: then it goes away; without it the server ends the connection
+    - start: not before so many seconds after the crowd's beginning
+    - drip: what it then sends, a byte each second
+    - stay: after so many seconds it goes away; without it the server ends the connection
     - leave_by: "fin" or "rst"
     - is_reading: False for one that leaves everything in small buffers
     """
 
     request: bytes
     start: float = 0.0
+    drip: bytes = b""
     stay: float | None = None
     leave_by: str = "fin"
     is_reading: bool = True
@@ -53,8 +61,8 @@ class Visit:
 
 @dataclass
 class Crowd:
-    """What became of it. `gaps` are seconds between the writes of each stream, `probes` those of
-    the answers of /livez."""
+    """What became of it. Seconds: `gaps` from one event of a stream to the next, `probes` until
+    /livez answers."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
@@ -78,48 +86,61 @@ def post(body: Body, path: str = COMPLETIONS) -> bytes:
 
 def run(
     server: Server,
-    visits: Sequence[Visit],
+    visits: Iterable[Visit],
     *,
+    num_clients: int | None = None,
     seconds: float = 120.0,
-    watch: Callable[[], None] = lambda: None,
+    watch: Watch = lambda: False,
 ) -> Crowd:
     """Returns when all have ended; those that have not after `seconds` count as cut.
 
-    `watch` is called several times a second meanwhile.
+    Without `num_clients` each visit has a client of its own; with it so many make one visit after
+    the other. `watch` is called several times a second, and ends it all when it is true.
     """
-    return asyncio.run(_run(server, visits, seconds, watch))
+    if num_clients is None:
+        visits = list(visits)
+        num_clients = len(visits)
+    return asyncio.run(_run(server, iter(visits), num_clients, seconds, watch))
 
 
 async def _run(
-    server: Server, visits: Sequence[Visit], seconds: float, watch: Callable[[], None]
+    server: Server, visits: Iterator[Visit], num_clients: int, seconds: float, watch: Watch
 ) -> Crowd:
-    crowd = Crowd()
-    beside = [
-        asyncio.create_task(_probe(server, crowd.probes)),
-        asyncio.create_task(_repeat(watch)),
+    crowd, begun_at = Crowd(), time.monotonic()
+    visitors: list[_Visitor] = []
+    probing = asyncio.create_task(_probe(server, crowd.probes))
+    tasks = [
+        asyncio.create_task(_client(server, visits, begun_at, visitors)) for _ in range(num_clients)
     ]
-    tasks = [asyncio.create_task(_visit(server, each)) for each in visits]
-    await asyncio.wait(tasks, timeout=seconds)
-    for task in beside:
+    while any(not task.done() for task in tasks) and time.monotonic() - begun_at < seconds:
+        if watch():
+            break
+        await asyncio.wait(tasks, timeout=WATCH_SECONDS)
+    for task in (*tasks, probing):
         task.cancel()
-    for task in tasks:
-        visitor = task.result() if task.done() else _Visitor.hanging(seconds)
+    for done in await asyncio.gather(*tasks, probing, return_exceptions=True):
+        if isinstance(done, Exception):
+            raise done
+    for visitor in visitors:
         crowd.outcomes.append(visitor.outcome())
         crowd.gaps += visitor.gaps()
-    for task in tasks:
-        task.cancel()
     return crowd
 
 
-async def _repeat(watch: Callable[[], None]) -> None:
-    while True:
-        watch()
-        await asyncio.sleep(WATCH_SECONDS)
+async def _client(
+    server: Server, visits: Iterator[Visit], begun_at: float, visitors: list[_Visitor]
+) -> None:
+    for visit in visits:
+        visitor = _Visitor()
+        visitors.append(visitor)
+        await asyncio.sleep(begun_at + visit.start - time.monotonic())
+        await _visit(server, visit, visitor)
 
 
 async def _probe(server: Server, probes: list[float]) -> None:
     while True:
-        visitor = await _visit(server, Visit(LIVEZ))
+        visitor = _Visitor()
+        await _visit(server, Visit(LIVEZ), visitor)
         assert visitor.failure is None, f"/livez: {visitor.failure}"
         assert b" 200 " in visitor.blocks[0][1][:20], visitor.blocks
         probes.append(visitor.ended_at - visitor.started_at)
@@ -132,23 +153,16 @@ class _Visitor(asyncio.Protocol):
     def __init__(self) -> None:
         self.blocks: list[tuple[float, bytes]] = []
         self.started_at = self.ended_at = 0.0
-        self.failure: str | None = None
+        self.failure: str | None = HANGING
         self.is_left = False
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    @classmethod
-    def hanging(cls, seconds: float) -> _Visitor:
-        """In the place of one that has not ended."""
-        visitor = cls()
-        visitor.failure = f"hangs after {seconds:g} s"
-        return visitor
 
     def data_received(self, data: bytes) -> None:
         self.blocks.append((time.monotonic(), data))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended_at = time.monotonic()
-        self.failure = self.failure or (repr(exc) if exc else None)
+        self.failure = repr(exc) if exc else None
         if not self.ended.done():
             self.ended.set_result(None)
 
@@ -159,11 +173,11 @@ class _Visitor(asyncio.Protocol):
 
     def outcome(self) -> Outcome:
         """What the bytes say."""
-        outcome = Outcome(
-            failure=self.failure, started_at=self.started_at, ended_at=self.ended_at
-        )
-        if self.is_left or not self.blocks:
-            outcome.failure = self.failure or "no answer"
+        outcome = Outcome(failure=self.failure, started_at=self.started_at, ended_at=self.ended_at)
+        if self.is_left:
+            outcome.failure = LEFT
+        if outcome.failure or not self.blocks:
+            outcome.failure = outcome.failure or "no answer"
             return outcome
         try:
             self._read(outcome)
@@ -213,24 +227,28 @@ def _note(outcome: Outcome, content: Any) -> None:
         outcome.text += choice["text"]
 
 
-async def _visit(server: Server, visit: Visit) -> _Visitor:
-    await asyncio.sleep(visit.start)
-    visitor = _Visitor()
+async def _visit(server: Server, visit: Visit, visitor: _Visitor) -> None:
     visitor.started_at = visitor.ended_at = time.monotonic()
     try:
         transport = await _connected(server, visit, visitor)
     except OSError as error:
         visitor.failure = repr(error)
-        return visitor
+        return
+    dripping = asyncio.create_task(_drip(transport, visit.drip))
     try:
         transport.write(visit.request)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(visitor.ended), visit.stay)
-            return visitor
+        await asyncio.wait_for(asyncio.shield(visitor.ended), visit.stay)
+    except TimeoutError:
         visitor.is_left = True
     finally:
+        dripping.cancel()
         _leave(transport, visit.leave_by)
-    return visitor
+
+
+async def _drip(transport: asyncio.Transport, content: bytes) -> None:
+    for byte in content:
+        await asyncio.sleep(1.0)
+        transport.write(bytes([byte]))
 
 
 async def _connected(server: Server, visit: Visit, visitor: _Visitor) -> asyncio.Transport:

@@ -26,8 +26,10 @@ class Footprint:
         self._delays = {pid: _run_delay(pid) for pid in self._before}
         self._peak = self.growth()
 
-    def __call__(self) -> None:
+    def __call__(self) -> bool:
+        """Keep the peak; never a reason to stop."""
         self._peak = max(self._peak, self.growth())
+        return False
 
     def growth(self) -> int:
         """Bytes by which the workers' resident memory is above what it was, all together."""

@@ -43,7 +43,9 @@ def test_c1(load: Bench, case: Case, words: Words) -> None:
     case.injects(f"{NUM_STREAMS} streams of {NUM_TOKENS} tokens, two a second, in {RAMP:g} s")
     prompts = [words.prompt(number) for number in range(NUM_STREAMS)]
     visits = [
-        Visit(post(streamed(prompt, NUM_TOKENS, Script(delay_ms=500))), start=n / NUM_STREAMS * RAMP)
+        Visit(
+            post(streamed(prompt, NUM_TOKENS, Script(delay_ms=500))), start=n / NUM_STREAMS * RAMP
+        )
         for n, prompt in enumerate(prompts)
     ]
     with common_pass(load, case, counted=LLM) as watch:
