@@ -42,9 +42,9 @@ bench: $(BENCH_READY) $(VENV)/test-ready ## measure it beside other servers (hal
 	$(BIN)/python -m pytest -q -p tests.conftest benchmarks/checks
 	$(BIN)/python -m benchmarks $(ARGS)
 
-faults: $(VENV)/test-ready ## break everything around the server, and write what happened (half an hour)
+faults: $(CLIENTS_READY) $(VENV)/proxies/ready $(VENV)/test-ready ## break everything around the server, and write what happened (half an hour)
 	@mkdir -p .cache
-	$(BIN)/python -m pytest tests/faults tests/proxies --whole --faults-report .cache/faults.json $(ARGS); \
+	$(BIN)/python -m pytest tests/faults tests/proxies tests/clients/test_failures*.py --whole --faults-report .cache/faults.json $(ARGS); \
 	status=$$?; $(BIN)/python -m tests.faults.report .cache/faults.json && exit $$status
 
 fuzz: $(FUZZ)/ready $(VENV)/test-ready ## fuzz all that reads bytes, FUZZ_SECONDS each, and keep the inputs that reach more

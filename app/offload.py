@@ -82,7 +82,7 @@ def fail_task(task: Any, error: Exception) -> None:
     if task is not None:
         import gevent
 
-        gevent.kill(task, error, block=False)
+        gevent.kill(task, error)
 
 
 def time_limit(seconds: float) -> AbstractContextManager[Any]:

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Request
 
 from app import offload
 from app.errors import (
+    ApiError,
     BodyTimeout,
     BodyTooLarge,
     ClientDisconnected,
@@ -95,7 +96,7 @@ def _read_some(request: Request, num_bytes: int) -> bytes:
         if isinstance(error.__context__, TimeoutError):
             raise TimeoutError from None
         raise
-    except TimeoutError:
+    except (TimeoutError, ApiError):
         raise
     except OSError:
         raise ClientDisconnected("the client went away") from None

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-PROJECT = Path(__file__).parents[2]
+import pytest
 
-
-def collected(*arguments: str) -> str:
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *arguments]
-    folder = "tests/faults/test_triton_gone.py"
-    return subprocess.run(
-        [*command, folder], cwd=PROJECT, capture_output=True, text=True, check=True
-    ).stdout
+from tests.faults.plugin import pytest_collection_modifyitems
+from tests.faults.record import Case
 
 
-def test_long_tests_are_deselected() -> None:
-    found = collected()
-    assert "::test_a3_quick" in found
-    assert "::test_a3_120_seconds" not in found
-    assert "deselected" in found
-    assert "skipped" not in found
+def item(name: str, *marks: str) -> Any:
+    return SimpleNamespace(name=name, get_closest_marker=lambda mark: mark in marks or None)
+
+
+def run_and_left_out(*, whole: bool) -> tuple[list[str], list[str]]:
+    left_out: list[Any] = []
+    hook = SimpleNamespace(pytest_deselected=lambda items: left_out.extend(items))
+    config: Any = SimpleNamespace(getoption={"whole": whole}.get, hook=hook)
+    items = [item("short"), item("long", "whole"), item("other", "timeout")]
+    pytest_collection_modifyitems(config, items)
+    return [each.name for each in items], [each.name for each in left_out]
+
+
+def test_long_tests_are_left_out() -> None:
+    assert run_and_left_out(whole=False) == (["short", "other"], ["long"])
 
 
 def test_whole_has_them() -> None:
-    assert "::test_a3_120_seconds" in collected("--whole")
+    assert run_and_left_out(whole=True) == (["short", "long", "other"], [])
+
+
+@pytest.mark.case("A99", "a mark")
+def test_the_record_has_what_the_mark_says(request: pytest.FixtureRequest) -> None:
+    mark = request.node.get_closest_marker("case")
+    assert mark is not None
+    assert Case(*mark.args) == Case("A99", "a mark")

@@ -18,6 +18,7 @@ from tests.live.servers import PROJECT
 from tests.live.waiting import wait_until
 
 START_SECONDS = 60.0
+STOP_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,12 @@ def _is_up(found: Service, num_workers: int) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
+    """End every process of the group, of which a second master may be one."""
     for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + STOP_SECONDS
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(max(deadline - time.monotonic(), 1.0))
+            while time.monotonic() < deadline:
+                process.poll()
+                os.killpg(process.pid, 0)
+                time.sleep(0.05)

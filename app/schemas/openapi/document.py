@@ -54,8 +54,9 @@ PARAMETERS: dict[str, Any] = {
         "example": 60,
     },
     "x-request-id": {
-        "description": "The id of the request, in the logs and in the answer.",
-        "schema": {**STRING, "maxLength": 128},
+        "description": "The id of the request, in the logs and in the answer: 1 to 128 letters,"
+        " digits and any of `_.:-`. In place of any other a new one is made.",
+        "schema": STRING,
         "example": "my-request-1",
     },
 }

@@ -128,8 +128,8 @@ class FaultProxy:
         try:
             server = socket.create_connection(self._target, CONNECT_SECONDS)
         except OSError:
-            _end(client, "rst")
             self.tally.add("unreachable")
+            _end(client, "rst")
             return
         for sock in (client, server):
             sock.settimeout(POLL_SECONDS)

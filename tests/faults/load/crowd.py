@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import http.client
 import io
+import itertools
 import json
 import socket
 import struct
@@ -169,7 +170,7 @@ class _Visitor(asyncio.Protocol):
     def gaps(self) -> list[float]:
         """Seconds from one event to the next, where they came apart."""
         times = [at for at, block in self.blocks if b'"text":"' in block]
-        return [late - early for early, late in zip(times, times[1:], strict=False)]
+        return [late - early for early, late in itertools.pairwise(times)]
 
     def outcome(self) -> Outcome:
         """What the bytes say."""

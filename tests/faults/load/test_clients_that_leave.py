@@ -61,7 +61,7 @@ def come_and_go(load: Bench, case: Case, words: Words, count: int, num_clients: 
         seen = since(load, before)
         ended = seen.completed + seen.cancelled
         case.exactly("requests that the model ended, of those it began", ended, seen.started)
-        case.holds("cancelled among them", 0 < seen.cancelled, seen.cancelled, "> 0")
+        case.holds("cancelled among them", seen.cancelled > 0, seen.cancelled, "> 0")
         footprint.is_back(case)
         footprint.grown_at_most(case, MIB_KEPT)
         case.observes("p99 of /livez", True, f"{max(crowd.probes):.3g} s at most", "-")

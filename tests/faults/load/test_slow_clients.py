@@ -52,9 +52,9 @@ def stalled(load: Bench, case: Case, count: int) -> None:
         footprint.is_back(case)
 
 
-@pytest.mark.case("C4", "15 readers that never read")
+@pytest.mark.case("C4", "8 readers that never read")
 def test_c4_quick(load: Bench, case: Case) -> None:
-    stalled(load, case, 15)
+    stalled(load, case, 8)
 
 
 @pytest.mark.whole

@@ -39,6 +39,8 @@ from tests.tokenizers.cached import folder
 KEY = "sk-0123456789abcdef"
 MAX_LEN = 512
 VECTOR_SIZE = 8
+# A thousand texts in a request are few calls.
+LARGE_BATCHES = {"max_batch_size": 256}
 # What FasterTransformer's models may declare too. Its beams have a shape that is not scripted.
 MORE_INPUTS = (
     ("presence_penalty", "FP32", [1], True),
@@ -63,7 +65,12 @@ def vectors(tensors: Any) -> Any:
 
 def configuration(llm: str, embedding: str, rerank: str) -> dict[str, Any]:
     """A model of each kind; the language model calls tools and reasons."""
-    encoder = {"path": str(folder("wordpiece")), "max_tokens": 32}
+    encoder = {
+        "path": str(folder("wordpiece")),
+        "max_tokens": 32,
+        # The scripted Tritons are threads of a busy process.
+        "timeouts": {"connect": 20, "total": 60},
+    }
     entry = language_model(
         llm,
         chat_template="tools.jinja",
@@ -93,8 +100,10 @@ def folder_of_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     llm.script = answers
     dims = ["-1", str(VECTOR_SIZE)]
     output = {"name": "last_hidden_state", "data_type": "TYPE_FP32", "dims": dims}
-    embedding.config, embedding.infer = {**ENCODER_CONFIG, "output": [output]}, vectors
-    rerank.config, rerank.infer = encoder_of_scores(), score_by_length
+    embedding.config = {**ENCODER_CONFIG, "output": [output], **LARGE_BATCHES}
+    embedding.infer = vectors
+    rerank.config = {**encoder_of_scores(), **LARGE_BATCHES}
+    rerank.infer = score_by_length
     rerank.output = "logits"
     content = configuration(llm.address, embedding.address, rerank.address)
     write_configuration(base, content)

@@ -1,0 +1,1 @@
+"""The gateway's own processes: killed, stopped, reloaded, short of memory and descriptors."""
