@@ -211,7 +211,7 @@ def gaps(bench: Bench, case: Case, words: Words, gap_ms: int, num_words: int) ->
 
 @pytest.mark.case("A9", "tokens come slowly, or too slowly")
 def test_a9_quick(bench: Bench, case: Case, words: Words) -> None:
-    gaps(bench, case, words, 2400, 3)
+    gaps(bench, case, words, 2400, 2)
 
 
 @pytest.mark.whole

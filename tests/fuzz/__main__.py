@@ -70,7 +70,8 @@ def _fuzz(target: str, seconds: int) -> bool:
     artifacts = f"-artifact_prefix={WORK}/{target}-"
     is_good = _run(target, f"-max_total_time={seconds}", artifacts, str(found))
     if is_good:
-        # The fewest that reach all that is reached.
+        # The fewest that reach what the kept ones do not.
+        _write(kept, read_corpus(target))
         is_good = _run(target, "-merge=1", artifacts, str(kept), str(found))
         write_corpus(target, {path.read_bytes() for path in kept.iterdir()})
     return is_good

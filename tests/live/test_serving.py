@@ -95,7 +95,7 @@ def test_a_port_of_another_protocol_harms_its_own_model_alone(
         assert answer.status in (502, 503)
         report = server.get("/readyz")
         assert report.status == 503
-        assert report.json()["models"]["demo-chat"] == {"ready": True, "tritons": {"ready": 1, "total": 1}}
+        assert report.json()["models"]["demo-chat"]["ready"] is True
         assert report.json()["models"]["swapped"]["cause"]
         assert server.post(COMPLETIONS, completion("a", model="swapped-chat")).status == 503
         for hint in (GRPC_PORT, HTTP_PORT):

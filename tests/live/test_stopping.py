@@ -148,8 +148,8 @@ def test_another_master_takes_over_and_no_call_is_lost(configuration: Path, tmp_
 def small(configuration: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One worker with few connections, which serves on for a while when it is to stop."""
     settings = {"WORKERS": "1", "WORKER_CONNECTIONS": str(MAX_CONNECTIONS), "DRAIN_DELAY": "3"}
-    log = tmp_path_factory.mktemp("small") / "log"
-    with service(configuration, log, **settings) as found:
+    base = tmp_path_factory.mktemp("small")
+    with service(configuration, base / "log", TMPDIR=str(base), **settings) as found:
         yield found
 
 
@@ -172,10 +172,11 @@ def test_a_full_server_refuses_work_and_answers_for_itself(small: Service) -> No
 
 def test_it_serves_on_while_load_balancers_learn_that_it_stops(small: Service) -> None:
     server = small.server
+    assert list(server.log.parent.glob("openai-api-*/snapshot.json"))
     small.signal(signal.SIGTERM)
     wait_until(lambda: server.get("/readyz").status == 503, "the announcement", 2)
     assert server.get("/readyz").json() == {"status": "draining"}
     assert server.get("/health").status == 200
     assert server.post(COMPLETIONS, completion(PROMPT, max_tokens=1)).status == 200
     assert small.exit_code(30) == 0
-    assert not list(Path("/tmp").glob(f"openai-api-*/snapshot.{server.pid}"))
+    assert list(server.log.parent.glob("openai-api-*")) == []

@@ -18,7 +18,7 @@ from tests.faults.bench.repository import CHAT_FOLDER, MINILM_FOLDER, MODELS, en
 from tests.live.servers import write_configuration
 from tests.live.waiting import wait_until
 
-SERVED = ("llm", "llm-bad", "embed", "rerank")
+SERVED = ("llm", "llm-bad", "text-bad", "embed", "rerank")
 PATIENT = Path(__file__).parent / "models" / "patient.py"
 MANY = 2000
 FEW = 8
@@ -85,6 +85,7 @@ def load_configuration(
             entry("llm-few", triton.grpc_url, long_folder, max_queue_wait=QUEUE_SECONDS, **few),
             entry("llm-proxied", grpc.address, long_folder, **many),
             entry("llm-bad", triton.grpc_url, long_folder),
+            entry("text-bad", triton.grpc_url, long_folder, backend="vllm"),
         ],
         "embedding": encoders[:1],
         "rerank": encoders[1:],

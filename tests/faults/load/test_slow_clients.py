@@ -12,25 +12,30 @@ import pytest
 from tests.faults.bench.client import Outcome, ask, percentile, streamed
 from tests.faults.bench.common import GOOD_CALL, Bench, common_pass
 from tests.faults.bench.gateway import ENVIRONMENT
+from tests.faults.bench.script import Script
 from tests.faults.load.crowd import Crowd, Visit, post, run
 from tests.faults.load.footprint import Footprint
 from tests.faults.record import Case
 
-LLM = ("llm",)
+LLM, TEXT = ("llm",), ("text-bad",)
 STALL_SECONDS = float(ENVIRONMENT["BODY_TIMEOUT"])
 HEAD_SECONDS = 10.0
 MIB = 64
-# More than the buffers between the server and a reader hold.
-STREAM = streamed("a b c", 5000)
+# `text-bad` repeats its prompt word by word: more than the buffers up to a reader hold.
+WORD_BYTES, NUM_WORDS = 2000, 5000
+RATE = 1600
+"""Words a second of all streams. Triton 2.51.0's stub may hang for ever behind much more."""
 STOPPED = "its client has stopped reading"
 
 
 def stalled(load: Bench, case: Case, count: int) -> None:
-    """They never read; the model is as fast as it can be."""
-    case.injects("readers that never read, and a model without delays", count)
-    gateway, visits = load.gateway, [Visit(post(STREAM), is_reading=False)] * count
-    with common_pass(load, case, counted=LLM), ThreadPoolExecutor(1) as pool:
-        before, offset = load.counters().cancelled, len(gateway.server.log_text())
+    """They never read, and the model goes on."""
+    delay = Script(delay_ms=1000 * count // RATE)
+    body = streamed("x" * WORD_BYTES, NUM_WORDS, delay, "text-bad")
+    case.injects(f"readers of {RATE * WORD_BYTES / 1e6:g} MB a second that never read", count)
+    gateway, visits = load.gateway, [Visit(post(body), is_reading=False)] * count
+    with common_pass(load, case, counted=TEXT), ThreadPoolExecutor(1) as pool:
+        before, offset = load.counters("text-bad").cancelled, len(gateway.server.log_text())
         footprint, is_over = Footprint(gateway), threading.Event()
         begun_at = time.monotonic()
 
@@ -38,12 +43,12 @@ def stalled(load: Bench, case: Case, count: int) -> None:
             return footprint() or is_over.is_set()
 
         crowd = pool.submit(run, gateway.server, visits, seconds=120, watch=watch)
-        while load.counters().cancelled - before < count and not crowd.done():
+        while load.counters("text-bad").cancelled - before < count and not crowd.done():
             time.sleep(0.1)
         took = time.monotonic() - begun_at
         is_over.set()
         crowd.result()
-        case.exactly("cancelled", load.counters().cancelled - before, count)
+        case.exactly("cancelled", load.counters("text-bad").cancelled - before, count)
         told = gateway.log_since(offset).count(STOPPED)
         case.exactly("connections cut", told, count)
         case.at_most("until all were cut", took, STALL_SECONDS + 1, slack=15)
