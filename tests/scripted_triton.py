@@ -390,7 +390,10 @@ class _Handler(BaseHTTPRequestHandler):
         size = -(-len(reply.body) // reply.pieces) or 1
         time.sleep(reply.delay if reply.pieces == 1 else 0)
         self.send_response(reply.status)
-        for name, given in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
+        headers = {"Content-Length": str(len(reply.body)), **reply.headers}
+        if "Transfer-Encoding" in headers:
+            del headers["Content-Length"]
+        for name, given in headers.items():
             self.send_header(name, given)
         self.end_headers()
         try:

@@ -45,6 +45,8 @@ MAX_QUESTIONS = 4
 BLOCK_SIZE = 256 * 1024
 # Bytes of a body that are read before others on the event loop get their turn, under 1 ms.
 PART_SIZE = 1024 * 1024
+# More than any batch of vectors: 64 rows of 512 tokens with 4,096 numbers each.
+MAX_ANSWER_BYTES = 512 * 2**20
 # Seconds. gevent runs up to 50 sleeps of nothing before it looks at its sockets and timers.
 A_TURN = 1e-6
 OK = 200
@@ -246,9 +248,17 @@ def _accepted(response: Any) -> _Answer:
 
 
 def _body(response: Any) -> memoryview:
-    """All of the body; of a large one there is no second copy, and others run in between."""
+    """All of the body; of a large one there is no second copy, and others run in between.
+
+    Raises:
+        HTTPException: it is too large, or ends early.
+    """
     size = response.content_length
-    if size is None or size <= PART_SIZE:
+    if size is None:
+        return memoryview(_unannounced(response))
+    if size > MAX_ANSWER_BYTES:
+        raise HTTPException(f"a body of {size} bytes")
+    if size <= PART_SIZE:
         return memoryview(response.read())
     body, start = np.empty(size, np.uint8).data, 0
     while start < size:
@@ -259,6 +269,16 @@ def _body(response: Any) -> memoryview:
         start += len(part)
         time.sleep(A_TURN)
     return body
+
+
+def _unannounced(response: Any) -> bytes:
+    """A body in chunks, as Triton sends its JSON."""
+    body = bytearray()
+    while part := response.read(PART_SIZE):
+        body += part
+        if len(body) > MAX_ANSWER_BYTES:
+            raise HTTPException(f"a body of more than {MAX_ANSWER_BYTES} bytes")
+    return bytes(body)
 
 
 def _refusal(body: bytes) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from app.errors import ApiError
+from app.triton import http_connection
 from app.triton.address import Address
 from app.triton.http_connection import PART_SIZE, HttpConnection
 from tests.backends.encoders import LIMITS
@@ -50,6 +51,28 @@ def test_an_answer_that_ends_early_is_refused(http_triton: ScriptedHttpTriton, s
     with pytest.raises(ApiError) as caught:
         infer(http_triton)
     assert caught.value.code == "backend_error"
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+def test_an_answer_that_is_too_large_is_refused(
+    http_triton: ScriptedHttpTriton, monkeypatch: pytest.MonkeyPatch, is_announced: bool
+) -> None:
+    monkeypatch.setattr(http_connection, "MAX_ANSWER_BYTES", 3 * PART_SIZE)
+    small, large = (
+        tensor_reply("x", np.ones((1, count * NUMBERS), np.float32)) for count in (2, 4)
+    )
+    connection = HttpConnection(Address.parse(http_triton.address), LIMITS)
+    http_triton.infer = lambda _: large if is_announced else chunked(large)
+    with pytest.raises(ApiError) as caught:
+        connection.infer("m", "1", INPUTS, "x", "id")
+    assert caught.value.code == "backend_error"
+    http_triton.infer = lambda _: small if is_announced else chunked(small)
+    assert connection.infer("m", "1", INPUTS, "x", "id").shape == (1, 2 * NUMBERS)
+
+
+def chunked(reply: Reply) -> Reply:
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(reply.body), reply.body)
+    return Reply(200, body, {**reply.headers, "Transfer-Encoding": "chunked"})
 
 
 ON_AN_EVENT_LOOP = """
