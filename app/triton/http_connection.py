@@ -240,9 +240,13 @@ def _path(model: str, version: str, question: str) -> str:
 
 
 def _accepted(response: Any) -> _Answer:
+    try:
+        body = _body(response)
+    finally:
+        # A connection whose answer was not read to its end serves nobody else.
+        response.release()
     if response.status_code != OK:
-        raise classify(str(response.status_code), _refusal(response.read()))
-    body = _body(response)
+        raise classify(str(response.status_code), _refusal(body))
     head_size = response.get(HEAD_SIZE)
     return _Answer(body, None if head_size is None else int(head_size))
 
@@ -281,9 +285,9 @@ def _unannounced(response: Any) -> bytes:
     return bytes(body)
 
 
-def _refusal(body: bytes) -> str:
+def _refusal(body: memoryview) -> str:
     """Triton's own words; the body's beginning where it is not Triton who answers."""
     try:
         return str(orjson.loads(body)["error"])
     except (ValueError, TypeError, KeyError):
-        return f"no error of Triton's: {body[:MAX_SHOWN]!r}"
+        return f"no error of Triton's: {bytes(body[:MAX_SHOWN])!r}"

@@ -58,9 +58,8 @@ def test_an_answer_that_is_too_large_is_refused(
     http_triton: ScriptedHttpTriton, monkeypatch: pytest.MonkeyPatch, is_announced: bool
 ) -> None:
     monkeypatch.setattr(http_connection, "MAX_ANSWER_BYTES", 3 * PART_SIZE)
-    small, large = (
-        tensor_reply("x", np.ones((1, count * NUMBERS), np.float32)) for count in (2, 4)
-    )
+    ones = np.ones((1, 4 * NUMBERS), np.float32)
+    small, large = tensor_reply("x", ones[:, : 2 * NUMBERS]), tensor_reply("x", ones)
     connection = HttpConnection(Address.parse(http_triton.address), LIMITS)
     http_triton.infer = lambda _: large if is_announced else chunked(large)
     with pytest.raises(ApiError) as caught:

@@ -13,13 +13,16 @@ from demo.ports import free_ports
 from demo.triton import TritonServer
 from tests.faults.bench.common import Bench
 from tests.faults.bench.gateway import Gateway
+from tests.faults.bench.processes import has_stub
 from tests.faults.bench.proxy import FaultProxy
 from tests.faults.bench.repository import CHAT_FOLDER, MINILM_FOLDER, MODELS, entry, write_models
 from tests.live.servers import write_configuration
 from tests.live.waiting import wait_until
 
+PROGRAMS = Path(__file__).parent / "models"
 SERVED = ("llm", "llm-bad", "text-bad", "embed", "rerank")
-PATIENT = Path(__file__).parent / "models" / "patient.py"
+PATIENT = {"llm": "fastertransformer", "llm-bad": "fastertransformer", "text-bad": "text"}
+"""The programs in `models` that stand in for the bench's."""
 MANY = 2000
 FEW = 8
 """Places of `llm-few` in each worker, and of its queue."""
@@ -33,13 +36,13 @@ LONGEST = 20_000
 def load_triton(
     demo_environment: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TritonServer]:
-    """A Triton with `SERVED` alone, of which `llm` costs little."""
+    """A Triton with `SERVED` alone, of which the language models have patience."""
     folder = write_models(tmp_path_factory.mktemp("load-models"))
     for name in set(MODELS) - set(SERVED):
         shutil.rmtree(folder / name)
-    program = folder / "llm" / "1" / "model.py"
-    program.unlink()
-    program.symlink_to(PATIENT)
+    for name, program in PATIENT.items():
+        (folder / name / "1" / "model.py").unlink()
+        (folder / name / "1" / "model.py").symlink_to(PROGRAMS / f"{program}.py")
     log = tmp_path_factory.mktemp("load-triton") / "log"
     with TritonServer([folder], *free_ports(3), log_file=log) as server:
         yield server
@@ -111,5 +114,8 @@ def load(
 ) -> Bench:
     """All of it, at rest."""
     bench = Bench(load_triton, load_gateway, *load_proxies)
+    if not (load_triton.is_ready() and all(has_stub(load_triton.pid, name) for name in SERVED)):
+        load_triton.stop()
+        bench.restart_triton()
     wait_until(lambda: not load_gateway.num_running(), "that nothing runs", 30)
     return bench

@@ -15,6 +15,8 @@ from tests.live.waiting import wait_until
 READY = re.compile(r"Worker ready \(pid: (\d+)\)")
 TICKS = os.sysconf("SC_CLK_TCK")
 SECONDS = 60.0
+LONGEST = 1200
+"""Seconds for the longest cases on the slowest machines."""
 
 
 def ready_workers(gateway: Gateway) -> list[int]:

@@ -76,7 +76,7 @@ def test_b5(start: Start, case: Case) -> None:
         bench.gateway.server.request("POST", "/v1/embeddings", LARGE_BODY, JSON_HEADERS)
         peak = max(map(peak_address_space, ready_workers(bench.gateway)))
     limit = peak + SPARE_MEMORY
-    print(limit)
+    case.title += f" {limit}"
     case.injects(f"{NUM_BODIES} bodies of 14 MiB at once, prlimit --as of {limit} MiB")
     with start(("prlimit", f"--as={limit * MIB}")) as bench:
         gateway, before = bench.gateway, ready_workers(bench.gateway)
@@ -85,4 +85,5 @@ def test_b5(start: Start, case: Case) -> None:
             over_at = time.monotonic()
         until_ready(gateway, over_at)
         lost = [pid for pid in before if not is_alive(pid)]
-        print(statuses, lost, gateway.log_since(0)[-6000:])
+        case.injected += f"{statuses} {lost} {gateway.server.log_text().count(chr(84)+"raceback")}"
+        case.injected += str({k: v for k, v in __import__("tests.faults.bench.client").faults.bench.client.kinds(traffic.outcomes()).items()})

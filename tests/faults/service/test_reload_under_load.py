@@ -20,7 +20,7 @@ from tests.faults.bench.gateway import NUM_WORKERS, PROJECT, Gateway
 from tests.faults.bench.script import Script
 from tests.faults.record import Case
 from tests.faults.service.conftest import Start
-from tests.faults.service.master import SECONDS, ready_workers, send, wait_for_log
+from tests.faults.service.master import LONGEST, SECONDS, ready_workers, send, wait_for_log
 from tests.live.waiting import wait_until
 from tests.test_publish_config import BROKEN
 
@@ -85,6 +85,7 @@ def test_b3_quick(start: Start, configuration: Path, case: Case) -> None:
 
 
 @pytest.mark.whole
+@pytest.mark.timeout(LONGEST)
 @pytest.mark.case("B3", "100 reloads")
 def test_b3(start: Start, configuration: Path, case: Case) -> None:
     case.injects("SIGHUP under 20 calls a second, each with another file", 100)
@@ -101,6 +102,7 @@ def test_b3(start: Start, configuration: Path, case: Case) -> None:
 
 
 @pytest.mark.whole
+@pytest.mark.timeout(LONGEST)
 @pytest.mark.case("B3", "broken configurations")
 def test_b3_broken(start: Start, configuration: Path, case: Case) -> None:
     case.injects("SIGHUP with a file that is broken in a way of its own", len(BROKEN) + 2)
@@ -155,6 +157,7 @@ def test_b3_forbidden(start: Start, configuration: Path, case: Case) -> None:
 
 @pytest.mark.whole
 @pytest.mark.parametrize("is_relative", [False, True], ids=["absolute", "relative"])
+@pytest.mark.timeout(LONGEST)
 @pytest.mark.case("B3", "a file behind links, as in a ConfigMap")
 def test_b3_links(start: Start, configuration: Path, case: Case, is_relative: bool) -> None:
     """The file and the template beside it change together, when one link is replaced."""

@@ -16,7 +16,14 @@ from tests.faults.bench.script import Script
 from tests.faults.bench.words import Words
 from tests.faults.record import Case
 from tests.faults.service.conftest import Start
-from tests.faults.service.master import cpu_seconds, is_alive, ready_workers, total, until_ready
+from tests.faults.service.master import (
+    LONGEST,
+    cpu_seconds,
+    is_alive,
+    ready_workers,
+    total,
+    until_ready,
+)
 from tests.live.waiting import wait_until
 
 NUM_STREAMS = 20
@@ -152,6 +159,7 @@ def test_b1_quick(start: Start, case: Case, words: Words) -> None:
 
 
 @pytest.mark.whole
+@pytest.mark.timeout(LONGEST)
 @pytest.mark.case("B1", "20 workers are killed under load")
 def test_b1(start: Start, case: Case, words: Words) -> None:
     kill_workers(start, case, words, 20, 50)
