@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+from app.lifecycle import open_files
 from app.lifecycle.master import Master
 from app.lifecycle.service_folder import VARIABLE
 from app.observability import worker_files
@@ -22,7 +23,8 @@ worker_class = "app.worker.Worker"
 # No header may say which path is meant, whoever sends it.
 forwarder_headers = ""
 # Far above what the models admit, so that /health is answered when they are full.
-worker_connections = settings.worker_connections
+open_files.raise_limit(settings.worker_connections)
+worker_connections = open_files.possible(settings.worker_connections)
 # Also the limit for reading a request's headers.
 keepalive = 5
 graceful_timeout = math.ceil(settings.graceful_timeout)
@@ -37,6 +39,13 @@ os.environ.setdefault(STARTED_AT, str(int(time.time())))
 
 def on_starting(server):
     """Check the configuration, and take over the signals of reload and of the end."""
+    if worker_connections < settings.worker_connections:
+        server.log.warning(
+            "WORKER_CONNECTIONS: there are files for %d connections of a worker, and not for %d;"
+            " raise the limit of open files (ulimit -n)",
+            worker_connections,
+            settings.worker_connections,
+        )
     server.lifecycle = Master(server, settings.drain_delay)
     server.lifecycle.start()
 
@@ -68,12 +77,7 @@ def on_exit(server):
 
 def when_ready(server):
     """Let Ctrl-C end the server as SIGTERM does; a second one does not wait for open requests."""
-
-    def interrupt(number, frame):
-        signal.signal(signal.SIGINT, server.signal)
-        server.signal(signal.SIGTERM, frame)
-
-    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGINT, server.lifecycle.interrupt)
 
 
 def post_worker_init(worker):

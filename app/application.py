@@ -26,6 +26,7 @@ from app.blueprints import (
     tokenization,
 )
 from app.errors import ConfigurationError
+from app.lifecycle import open_files
 from app.lifecycle.service_folder import ServiceFolder
 from app.lifecycle.worker import Lifecycle
 from app.observability.logs import configure_logging
@@ -39,6 +40,7 @@ from app.web.access import register_access
 from app.web.calls import Server
 from app.web.contexts import register_request_context
 from app.web.errors import register_error_handlers
+from app.web.large_bodies import LargeBodies
 from app.web.open_requests import OpenRequests, register_open_requests
 from app.web.scraping import register_metrics_address
 
@@ -69,13 +71,14 @@ def build(settings: Settings | None = None) -> Flask:
     folder = ServiceFolder.current()
     app = Flask("app", static_folder=None)
     catalogue = _published_catalogue(settings, folder)
-    requests = OpenRequests(settings.worker_connections)
+    requests = OpenRequests(open_files.possible(settings.worker_connections))
     lifecycle = _lifecycle(app, settings, folder, requests)
     app.extensions["openai_api"] = Server(
         settings=settings,
         catalogue=catalogue,
         created=int(os.environ.get(STARTED_AT) or time.time()),
         open_requests=requests,
+        large_bodies=LargeBodies(settings.max_bodies_bytes),
         lifecycle=lifecycle,
     )
     _show(catalogue, settings)

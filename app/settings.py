@@ -87,6 +87,13 @@ TABLE: tuple[Setting, ...] = (
         "largest request body, in bytes",
     ),
     Setting(
+        "max_bodies_bytes",
+        "MAX_BODIES_BYTES",
+        256 * 2**20,
+        casts.count,
+        "bytes of all request bodies that a worker holds at once, but for 64 KiB of each",
+    ),
+    Setting(
         "body_timeout",
         "BODY_TIMEOUT",
         30.0,
@@ -202,6 +209,7 @@ class Settings:
     is_verbose: bool
     log_level: str
     max_body_bytes: int
+    max_bodies_bytes: int
     body_timeout: float
     keep_alive_interval: float
     graceful_timeout: float

@@ -24,7 +24,10 @@ def first_texts(texts: Array, count: int) -> list[str]:
     flat = texts.reshape(-1)
     if len(flat) < count or texts.dtype != object:
         raise broken_contract(f"text_output is {texts.dtype} of shape {texts.shape}")
-    return [text.decode(errors="replace") for text in flat[:count]]
+    try:
+        return [text.decode() for text in flat[:count]]
+    except UnicodeDecodeError:
+        raise broken_contract("text_output is not UTF-8") from None
 
 
 def count_tokens(tokenizer: Tokenizer, text: str) -> int:

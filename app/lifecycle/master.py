@@ -18,7 +18,7 @@ EXIT_APP_LOAD = 4
 
 
 class Master:
-    """Takes over three signals of `server`, gunicorn's arbiter, which has just started.
+    """Takes over four signals of `server`, gunicorn's arbiter, which has just started.
 
     The configuration is read in a process of its own: tokenizers are not for the master.
     """
@@ -29,6 +29,7 @@ class Master:
         self._reap = server.handle_chld
         self._checking: int | None = None
         self._must_check_again = False
+        self._is_ending = False
         # A master that follows another one (SIGUSR2) inherits its environment.
         inherited = None if server.master_pid else ServiceFolder.current()
         self._folder = inherited or ServiceFolder.create()
@@ -47,10 +48,16 @@ class Master:
         server.handle_hup = self._reload
         # gunicorn looks a handler up by either name of the signal.
         server.handle_chld = server.handle_cld = self._child_ended
-        server.handle_term = self._terminate
+        server.handle_term = self.terminate
         # By its path, as gunicorn would start itself again, its own `http` would hide Python's.
         server.START_CTX["args"] = [sys.executable, "-m", "gunicorn", *sys.argv[1:]]
         signal.signal(signal.SIGALRM, lambda *_: server.SIG_QUEUE.put_nowait(signal.SIGTERM))
+
+    def interrupt(self, *_: object) -> None:
+        """Ctrl-C, in a signal's handler: as SIGTERM, and where that was before, not waiting."""
+        number = signal.SIGINT if self._is_ending else signal.SIGTERM
+        self._is_ending = True
+        self._server.SIG_QUEUE.put_nowait(number)
 
     def end(self) -> None:
         """Leave nothing behind."""
@@ -86,7 +93,9 @@ class Master:
         if self._must_check_again and not self._is_checking():
             self._reload()
 
-    def _terminate(self) -> None:
+    def terminate(self) -> None:
+        """SIGTERM. Raises StopIteration, which ends gunicorn, now or when it comes again."""
+        self._is_ending = True
         server = self._server
         # With another master on the same socket this one's end is not that of the service.
         is_handing_over = server.reexec_pid or server.master_pid

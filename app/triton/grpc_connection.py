@@ -5,13 +5,21 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2
 
 from app.errors import ApiError, BackendTimeout, BackendUnavailable
 from app.registry import Timeouts
 from app.triton.address import Address
 from app.triton.contract import ModelContract, contract_from_config
-from app.triton.errors import classify, seconds_left, unavailable, unreached, with_port
+from app.triton.errors import (
+    broken_contract,
+    classify,
+    seconds_left,
+    unavailable,
+    unreached,
+    with_port,
+)
 from app.triton.grpc_client.call import CallEnded
 from app.triton.grpc_client.channel import Channel
 from app.triton.grpcio_channel import GrpcioChannel
@@ -41,7 +49,8 @@ class GrpcConnection:
         """The model's contract, which needs a connection within `timeouts.connect` seconds."""
         request = service_pb2.ModelConfigRequest(name=model, version=version)
         answer = self._ask("ModelConfig", request, timeouts.connect)
-        contract = contract_from_config(service_pb2.ModelConfigResponse.FromString(answer).config)
+        config = _read(service_pb2.ModelConfigResponse, answer).config
+        contract = contract_from_config(config)
         log.debug("the model %s in Triton: %s", model, contract)
         return contract
 
@@ -49,7 +58,7 @@ class GrpcConnection:
         """Whether Triton says so. Raises ApiError when it cannot be asked."""
         request = service_pb2.ModelReadyRequest(name=model, version=version)
         answer = self._ask("ModelReady", request, timeout)
-        return bool(service_pb2.ModelReadyResponse.FromString(answer).ready)
+        return bool(_read(service_pb2.ModelReadyResponse, answer).ready)
 
     def stream(
         self,
@@ -84,6 +93,14 @@ class GrpcConnection:
             return self._channel.ask(SERVICE + method, request.SerializeToString(), timeout)
         except CallEnded as ended:
             raise _short_call_error(ended) from None
+
+
+def _read(kind: Any, message: bytes) -> Any:
+    """The message. Raises BackendError for bytes that are none."""
+    try:
+        return kind.FromString(message)
+    except DecodeError as error:
+        raise broken_contract(f"unreadable answer: {error}") from None
 
 
 def _short_call_error(ended: CallEnded) -> ApiError:

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -25,13 +24,13 @@ from app.triton.contract import ModelContract, contract_from_json
 from app.triton.errors import (
     broken_connection,
     broken_contract,
-    classify,
     seconds_left,
     silent,
     timed_out,
     unreached,
     with_port,
 )
+from app.triton.http_answers import HEAD_SIZE, MIN_ANSWER_LIMIT, OK, Answer, accepted, answer_limit
 from app.triton.http_messages import infer_body, output_array
 from app.triton.tensors import Array
 
@@ -43,17 +42,6 @@ MAX_THREADS = 16
 MAX_QUESTIONS = 4
 # Bytes of one read. The client's default of 4 KiB reads 25 MB in 27 ms, this in 9 ms.
 BLOCK_SIZE = 256 * 1024
-# Bytes of a body that are read before others on the event loop get their turn, under 1 ms.
-PART_SIZE = 1024 * 1024
-# More than any batch of vectors: 64 rows of 512 tokens with 4,096 numbers each.
-MAX_ANSWER_BYTES = 512 * 2**20
-# Seconds. gevent runs up to 50 sleeps of nothing before it looks at its sockets and timers.
-A_TURN = 1e-6
-OK = 200
-# Bytes of an unreadable answer that the log shows.
-MAX_SHOWN = 256
-# How many bytes of a body are its JSON, where tensors follow.
-HEAD_SIZE = "Inference-Header-Content-Length"
 # What the reading of a contract or of an output raises for an answer of another form.
 UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
 
@@ -100,9 +88,10 @@ class HttpConnection:
         """
         path = _path(model, version, "infer")
         body, head_size = infer_body(inputs, output, request_id)
+        most = answer_limit(max(array.size for _, array in inputs.values()))
 
         def question(client: _Client) -> Array | None:
-            answer = client.post(path, body, {HEAD_SIZE: str(head_size)})
+            answer = client.post(path, body, {HEAD_SIZE: str(head_size)}, most)
             return output_array(answer.body, answer.head_size, output)
 
         limit = seconds_left(self._timeouts.total, deadline)
@@ -115,14 +104,6 @@ class HttpConnection:
             raise broken_contract(f"output {output} is missing")
         # A type of ml_dtypes, which numpy's own functions do not take for a floating one.
         return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """A whole answer; `head_size` is None where all of the body is JSON."""
-
-    body: memoryview
-    head_size: int | None
 
 
 class _Client:
@@ -146,15 +127,17 @@ class _Client:
 
     def status(self, path: str) -> int:
         """The status alone."""
-        return int(self._request("GET", path).status_code)
+        response = self._request("GET", path)
+        response.release()
+        return int(response.status_code)
 
-    def get(self, path: str) -> _Answer:
+    def get(self, path: str) -> Answer:
         """The answer, if it is no refusal."""
-        return _accepted(self._request("GET", path))
+        return accepted(self._request("GET", path), MIN_ANSWER_LIMIT)
 
-    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> _Answer:
-        """The answer, if it is no refusal."""
-        return _accepted(self._request("POST", path, body, headers))
+    def post(self, path: str, body: bytes, headers: Mapping[str, str], limit: int) -> Answer:
+        """The answer, of at most `limit` bytes, if it is no refusal."""
+        return accepted(self._request("POST", path, body, headers), limit)
 
     def _request(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -237,57 +220,3 @@ class _Clients:
 def _path(model: str, version: str, question: str) -> str:
     versions = f"/versions/{version}" if version else ""
     return f"v2/models/{quote(model)}{versions}/{question}"
-
-
-def _accepted(response: Any) -> _Answer:
-    try:
-        body = _body(response)
-    finally:
-        # A connection whose answer was not read to its end serves nobody else.
-        response.release()
-    if response.status_code != OK:
-        raise classify(str(response.status_code), _refusal(body))
-    head_size = response.get(HEAD_SIZE)
-    return _Answer(body, None if head_size is None else int(head_size))
-
-
-def _body(response: Any) -> memoryview:
-    """All of the body; of a large one there is no second copy, and others run in between.
-
-    Raises:
-        HTTPException: it is too large, or ends early.
-    """
-    size = response.content_length
-    if size is None:
-        return memoryview(_unannounced(response))
-    if size > MAX_ANSWER_BYTES:
-        raise HTTPException(f"a body of {size} bytes")
-    if size <= PART_SIZE:
-        return memoryview(response.read())
-    body, start = np.empty(size, np.uint8).data, 0
-    while start < size:
-        part = response.read(min(PART_SIZE, size - start))
-        if not part:
-            raise HTTPException(f"the body ended after {start} of {size} bytes")
-        body[start : start + len(part)] = part
-        start += len(part)
-        time.sleep(A_TURN)
-    return body
-
-
-def _unannounced(response: Any) -> bytes:
-    """A body in chunks, as Triton sends its JSON."""
-    body = bytearray()
-    while part := response.read(PART_SIZE):
-        body += part
-        if len(body) > MAX_ANSWER_BYTES:
-            raise HTTPException(f"a body of more than {MAX_ANSWER_BYTES} bytes")
-    return bytes(body)
-
-
-def _refusal(body: memoryview) -> str:
-    """Triton's own words; the body's beginning where it is not Triton who answers."""
-    try:
-        return str(orjson.loads(body)["error"])
-    except (ValueError, TypeError, KeyError):
-        return f"no error of Triton's: {bytes(body[:MAX_SHOWN])!r}"

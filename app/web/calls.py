@@ -22,6 +22,7 @@ from app.web.contexts import current_request_id
 from app.web.disconnects import watch
 from app.web.errors import as_api_error
 from app.web.json_body import parse_json, read_body
+from app.web.large_bodies import BodyRoom, LargeBodies
 from app.web.open_requests import OpenRequests
 from app.web.request_timeout import TIMEOUT_HEADER, requested_deadline
 from app.web.responses import json_response
@@ -45,6 +46,7 @@ class Server:
     catalogue: Catalogue
     created: int
     open_requests: OpenRequests
+    large_bodies: LargeBodies
     lifecycle: Lifecycle | None
 
 
@@ -101,8 +103,12 @@ def takes(
         @functools.wraps(view)
         def wrapper() -> Response:
             server = current_server()
+            with server.large_bodies.room() as room:
+                return answered(server, room)
+
+        def answered(server: Server, room: BodyRoom) -> Response:
             settings = server.settings
-            raw = read_body(request, settings.max_body_bytes, settings.body_timeout)
+            raw = read_body(request, room, settings.max_body_bytes, settings.body_timeout)
             deadline = requested_deadline(request.headers.get(TIMEOUT_HEADER))
             context = RequestContext(current_request_id(), Cancellation(), deadline=deadline)
             g.open_request.cancellation = context.cancellation

@@ -19,18 +19,20 @@ from app.errors import (
     UnsupportedMediaType,
 )
 from app.web.json_size import check_size
+from app.web.large_bodies import BodyRoom
 
 MAX_DEPTH = 64
 CHUNK = 64 * 1024
 
 
-def read_body(request: Request, max_bytes: int, timeout: float) -> bytes:
-    """The bytes of a JSON body; `timeout` in seconds is for all of it.
+def read_body(request: Request, room: BodyRoom, max_bytes: int, timeout: float) -> bytes:
+    """The bytes of a JSON body, counted in `room`; `timeout` in seconds is for all of it.
 
     Raises:
         UnsupportedMediaType: it is not declared as plain JSON.
         BodyTooLarge: it is longer than `max_bytes`, whatever its headers say.
         BodyTimeout: it does not come.
+        ServerOverloaded: there is no room for it.
         ClientDisconnected: the client went away before its end.
         InvalidRequest: it is empty, or its framing is broken.
     """
@@ -39,7 +41,7 @@ def read_body(request: Request, max_bytes: int, timeout: float) -> bytes:
     limit = offload.time_limit(timeout) if offload.is_event_loop() else nullcontext()
     try:
         with limit:
-            raw = _read(request, max_bytes)
+            raw = _read(request, room, max_bytes)
     except TimeoutError:
         raise BodyTimeout("the request body did not arrive in time") from None
     if not raw:
@@ -74,13 +76,14 @@ def _check_type(request: Request) -> None:
         raise UnsupportedMediaType(f"Content-Encoding must be identity, but was {encoding[:64]}")
 
 
-def _read(request: Request, max_bytes: int) -> bytes:
+def _read(request: Request, room: BodyRoom, max_bytes: int) -> bytes:
     too_large = BodyTooLarge(f"the request body is larger than {max_bytes} bytes")
     if (request.content_length or 0) > max_bytes:
         raise too_large
     # Chunked bodies have no length, and Werkzeug's own limit would cut them in silence.
     chunks, size = [], 0
     while chunk := _read_some(request, min(CHUNK, max_bytes + 1 - size)):
+        room.take(len(chunk))
         chunks.append(chunk)
         size += len(chunk)
         if size > max_bytes:

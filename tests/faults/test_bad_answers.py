@@ -60,12 +60,14 @@ def bodies(model: str, deeds: Mapping[str, str | None], prompt: str) -> list[Bod
     ]
 
 
-def judge(case: Case, name: str, outcomes: list[Outcome], wanted: list[str | None]) -> None:
-    """Each answer is an error with that code, or whole where there is none."""
+def judge(case: Case, outcomes: list[Outcome], wanted: list[tuple[str, str | None]]) -> None:
+    """Each answer, by the name of the deed, is an error with that code, or whole without one."""
     leaks = [secret for each in outcomes for secret in SECRETS if secret in each.body]
-    case.exactly(f"{name}: texts of the backend, or numbers that are none", leaks, [])
-    case.exactly(f"{name}: internal errors", sum(each.status == 500 for each in outcomes), 0)
-    case.exactly(f"{name}: codes", [each.code for each in outcomes], wanted)
+    case.exactly("texts of the backend, or numbers that are none", leaks, [])
+    case.exactly("internal errors", sum(each.status == 500 for each in outcomes), 0)
+    pairs = zip(wanted, outcomes, strict=True)
+    others = [f"{deed}: {each.code}" for (deed, code), each in pairs if each.code != code]
+    case.exactly("answers with another code than demanded", others, [])
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_a7_language_models(
     with common_pass(bench, case) as watch:
         outcomes = ask_all(bench.gateway.server, bodies(model, deeds, prompt))
         watch.saw(outcomes)
-        judge(case, model, outcomes, [code for code in deeds.values() for _ in range(2)])
+        judge(case, outcomes, [pair for pair in deeds.items() for _ in range(2)])
         answer = words.answer if model == "llm-bad" else words.text_answer
         texts = {each.text for each in outcomes if each.kind == "complete"}
         case.exactly("texts of whole answers", texts, {answer(prompt, NUM_WORDS)})
@@ -101,8 +103,8 @@ def test_a7_encoders(bench: Bench, case: Case, model: str) -> None:
         # One after another, because an encoder that sleeps holds up the others.
         outcomes = [ask_encoder(bench, model, f"hello {word}") for word in deeds]
         watch.saw(outcomes)
-        wanted = ["backend_timeout" if w == "sleep" else "backend_error" for w in deeds]
-        judge(case, model, outcomes, list(wanted))
+        codes = ["backend_timeout" if word == "sleep" else "backend_error" for word in deeds]
+        judge(case, outcomes, list(zip(deeds, codes, strict=True)))
 
 
 def ask_encoder(bench: Bench, model: str, text: str) -> Outcome:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from app.errors import ApiError
-from app.triton import http_connection
+from app.triton import http_answers
 from app.triton.address import Address
-from app.triton.http_connection import PART_SIZE, HttpConnection
+from app.triton.http_answers import PART_SIZE, answer_limit
+from app.triton.http_connection import HttpConnection
 from tests.backends.encoders import LIMITS
 from tests.scripted_triton import Reply, ScriptedHttpTriton, tensor_reply
 
@@ -57,7 +58,7 @@ def test_an_answer_that_ends_early_is_refused(http_triton: ScriptedHttpTriton, s
 def test_an_answer_that_is_too_large_is_refused(
     http_triton: ScriptedHttpTriton, monkeypatch: pytest.MonkeyPatch, is_announced: bool
 ) -> None:
-    monkeypatch.setattr(http_connection, "MAX_ANSWER_BYTES", 3 * PART_SIZE)
+    monkeypatch.setattr(http_answers, "MIN_ANSWER_LIMIT", 3 * PART_SIZE)
     ones = np.ones((1, 4 * NUMBERS), np.float32)
     small, large = tensor_reply("x", ones[:, : 2 * NUMBERS]), tensor_reply("x", ones)
     connection = HttpConnection(Address.parse(http_triton.address), LIMITS)
@@ -67,6 +68,13 @@ def test_an_answer_that_is_too_large_is_refused(
     assert caught.value.code == "backend_error"
     http_triton.infer = lambda _: small if is_announced else chunked(small)
     assert connection.infer("m", "1", INPUTS, "x", "id").shape == (1, 2 * NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("num_tokens", "mebibytes"), [(1, 64), (1024, 64), (2048, 128), (64 * 512, 512)]
+)
+def test_more_tokens_may_have_larger_answers(num_tokens: int, mebibytes: int) -> None:
+    assert answer_limit(num_tokens) == mebibytes * 2**20
 
 
 def chunked(reply: Reply) -> Reply:

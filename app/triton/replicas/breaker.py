@@ -56,6 +56,7 @@ class Breaker:
         self._window: deque[list[int]] = deque(maxlen=WINDOW_SECONDS + 1)
         self._pause = 0.0
         self._retry_at = 0.0
+        self._known_until = -math.inf
         self._is_tried = False
         self._error: ApiError | None = None
 
@@ -63,6 +64,15 @@ class Breaker:
     def error(self) -> ApiError | None:
         """The failure that opened it; None while it is closed."""
         return self._error
+
+    @property
+    def known_error(self) -> ApiError | None:
+        """The failure that opened it, unless it may be over: nothing has failed for 30 seconds.
+
+        Shorter pauses are for the trials; whoever looks from outside would see them as health.
+        """
+        is_recent = self._failed_probes or self._clock() < self._known_until
+        return self._error if is_recent else None
 
     @property
     def state(self) -> str:
@@ -141,7 +151,7 @@ class Breaker:
         with self._lock:
             if is_ready:
                 if self._failed_probes:
-                    self._retry_at = self._clock()
+                    self._retry_at = self._known_until = self._clock()
                 self._trust()
                 return
             self._failed_probes += 1
@@ -153,6 +163,7 @@ class Breaker:
     def _open(self, error: ApiError) -> None:
         self._pause = min(self._pause * 2, MAX_PAUSE) or FIRST_PAUSE
         self._retry_at = self._clock() + self._pause
+        self._known_until = self._clock() + MAX_PAUSE
         # A copy has no traceback, whose frames would keep the request.
         self._error = copy.copy(error)
         self._is_tried = False

@@ -204,16 +204,17 @@ def _keep_probing(reference: weakref.ref[Replicas[Any]]) -> None:
     """Until all answer, or the model is served no more."""
     while True:
         replicas = reference()
-        if replicas is None or not replicas._probe_open():
-            return
+        try:
+            if replicas is None or not replicas._probe_open():
+                return
+        except Exception:  # without probes nobody would ask again
+            log.exception("a probe failed")
         del replicas
         time.sleep(PROBE_INTERVAL)
 
 
 def _state(replica: Replica[Any], error: ApiError | None) -> ReplicaState:
-    # One that has been left alone long enough is not hidden from those who could try it.
-    known = None if replica.breaker.allows() else replica.breaker.error
-    return ReplicaState(replica.address, known or error)
+    return ReplicaState(replica.address, replica.breaker.known_error or error)
 
 
 def _reluctance(replica: Replica[Any]) -> tuple[bool, int]:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -68,6 +69,8 @@ def test_c4(load: Bench, case: Case) -> None:
     stalled(load, case, 100)
 
 
+RAMP = 3.0
+"""Seconds in which they come: all at once they would be a load of another kind."""
 FIELDS = b"POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 HEAD = Visit(b"GET /livez HTTP/1.1\r\nHost: a\r\nX-A: ", drip=b"a" * 60)
 BODY = Visit(FIELDS + b"Content-Length: 1000\r\n\r\n{", drip=b" " * 60)
@@ -96,7 +99,8 @@ def slowest(crowd: Crowd, kind: slice) -> float:
 def test_c5(load: Bench, case: Case) -> None:
     case.injects("heads and bodies that come a byte a second, and idle connections", 2000)
     heads, bodies, idle = slice(0, 500), slice(500, 1000), slice(1000, 2000)
-    visits = [HEAD] * 500 + [BODY] * 500 + [IDLE] * 1000
+    kinds = [HEAD] * 500 + [BODY] * 500 + [IDLE] * 1000
+    visits = [replace(kind, start=n % 500 / 500 * RAMP) for n, kind in enumerate(kinds)]
     with common_pass(load, case, counted=LLM) as watch, ThreadPoolExecutor(1) as pool:
         footprint, alone = Footprint(load.gateway), good_calls(load, 10)
         beside = pool.submit(good_calls, load, 10)

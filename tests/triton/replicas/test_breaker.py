@@ -193,6 +193,28 @@ def test_a_failure_and_two_failed_probes_open_it(breaker: Breaker) -> None:
     assert breaker.begin() is Entry.TRIAL
 
 
+def test_what_opened_it_is_known_for_half_a_minute(breaker: Breaker, clock: Clock) -> None:
+    assert opened(breaker).known_error is not None
+    breaker.probed(is_ready=True)
+    clock.now += 29
+    assert breaker.known_error is not None
+    clock.now += 1
+    assert breaker.known_error is None
+    fail(breaker)
+    assert breaker.known_error is not None
+
+
+def test_what_opened_it_is_forgotten_when_a_probe_shows_that_it_is_over(
+    breaker: Breaker, clock: Clock
+) -> None:
+    opened(breaker)
+    breaker.probed(is_ready=False)
+    clock.now += 100
+    assert breaker.known_error is not None
+    breaker.probed(is_ready=True)
+    assert breaker.known_error is None
+
+
 def test_one_that_has_failed_is_suspect_for_a_while(breaker: Breaker, clock: Clock) -> None:
     fail(breaker)
     assert breaker.is_suspect
