@@ -25,7 +25,7 @@ from app.backends.tensorrt_llm_inputs import (
 )
 from app.backends.text_growth import TextGrowth
 from app.backends.text_prompt import prompt_text
-from app.backends.text_tokens import count_piece, count_tokens, first_texts, split_tokens
+from app.backends.text_tokens import count_piece, count_tokens, split_tokens, texts_of
 from app.chunks import Tokens
 from app.prompting.stop_sequences import StopStrings
 from app.prompting.tokenizers import Tokenizer
@@ -267,7 +267,7 @@ class TextReader:
         if texts is None:
             # tensorrt_llm_bls ends with a message that holds a flag alone.
             return
-        for answer, text in zip(self._answers, first_texts(texts, len(self._answers)), strict=True):
+        for answer, text in zip(self._answers, texts_of(texts, len(self._answers)), strict=True):
             if not answer.is_over:
                 yield from answer.push(text)
 

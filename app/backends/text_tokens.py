@@ -15,17 +15,17 @@ LONG_TEXT = 4096
 ONE_TOKEN = 8
 
 
-def first_texts(texts: Array, count: int) -> list[str]:
-    """The first texts of an output of BYTES, whatever its shape.
+def texts_of(texts: Array, count: int) -> list[str]:
+    """The texts of an output of BYTES, whatever its shape.
 
     Raises:
-        BackendError: there are fewer, or they are no texts.
+        BackendError: there are fewer or more, or they are no texts.
     """
     flat = texts.reshape(-1)
-    if len(flat) < count or texts.dtype != object:
+    if len(flat) != count or texts.dtype != object:
         raise broken_contract(f"text_output is {texts.dtype} of shape {texts.shape}")
     try:
-        return [text.decode() for text in flat[:count]]
+        return [text.decode() for text in flat]
     except UnicodeDecodeError:
         raise broken_contract("text_output is not UTF-8") from None
 

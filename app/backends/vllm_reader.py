@@ -9,7 +9,7 @@ from app.backends.dropped_words import DroppedWords
 from app.backends.generation import GenerationJob
 from app.backends.sampling_rules import is_endless
 from app.backends.text_growth import TextGrowth
-from app.backends.text_tokens import count_piece, count_tokens, first_texts
+from app.backends.text_tokens import count_piece, count_tokens, texts_of
 from app.backends.vllm_logprobs import read_logprobs
 from app.backends.vllm_parameters import Stops, shows_special_tokens
 from app.chunks import TokenLogprob, Tokens
@@ -58,7 +58,7 @@ class VllmReader:
         if texts is None:
             # Releases before 24.03 end with a message that holds a flag alone.
             return
-        new = self._grown(first_texts(texts, 1)[0])
+        new = self._grown(texts_of(texts, 1)[0])
         logprobs = self._logprobs(message)
         self._num_messages += bool(new)
         self._num_tokens += self._counted(message, new)
