@@ -80,10 +80,14 @@ _watcher = _Watcher()
 def watch(environ: Mapping[str, Any], on_gone: Callable[[], None]) -> Watch:
     """Call `on_gone` once if this WSGI request's client goes away before `stop`.
 
+    If it has gone already, as many have where connections have to wait, `on_gone` is called here.
     Works on Linux under gunicorn, Werkzeug's server and waitress; elsewhere only writes tell.
     """
     watch = Watch(_probe(environ), on_gone)
-    _watcher.add(watch)
+    if watch.is_gone():
+        _tell(watch)
+    else:
+        _watcher.add(watch)
     return watch
 
 

@@ -14,6 +14,7 @@ from app.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
+    ServerOverloaded,
     UnsupportedMediaType,
 )
 from app.observability.metrics import request_failed
@@ -52,6 +53,8 @@ def log_failure(error: ApiError, request_id: str, model: str) -> None:
 
 def as_api_error(error: Exception, request_id: str, model: str = "") -> ApiError:
     """What the client is told; for a bug of ours nothing of it."""
+    if isinstance(error, MemoryError):
+        error = ServerOverloaded("the server has no memory for this request; try again")
     if isinstance(error, ApiError):
         log_failure(error, request_id, model)
         return error.for_client(request_id)

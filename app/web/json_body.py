@@ -99,7 +99,7 @@ def _read_some(request: Request, num_bytes: int) -> bytes:
         if isinstance(error.__context__, TimeoutError):
             raise TimeoutError from None
         raise
-    except (TimeoutError, ApiError):
+    except (TimeoutError, ApiError, MemoryError):
         raise
     except OSError:
         raise ClientDisconnected("the client went away") from None

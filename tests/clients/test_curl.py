@@ -16,6 +16,8 @@ import pytest
 from app.settings import TABLE
 from tests.live.http import Server
 
+pytestmark = pytest.mark.case("E2", "curl: HTTP/1.0, kept connections, Expect")
+
 (MAX_BODY_BYTES,) = (row.default for row in TABLE if row.name == "max_body_bytes")
 # One line after each answer: status, new connections, bytes sent, protocol version.
 WRITE = "\n%{stderr}%{http_code} %{num_connects} %{size_upload} %{http_version}\n"

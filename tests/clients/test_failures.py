@@ -18,6 +18,8 @@ from tests.live.http import Server
 from tests.live.waiting import wait_until
 from tests.scripted_triton import ScriptedTriton
 
+pytestmark = pytest.mark.case("E1", "Client libraries when the server refuses")
+
 CASES: dict[str, dict[str, Any]] = {
     "overloaded": {"model": "held"},
     "overloaded-once": {"model": "held", "retries": 0},

@@ -34,6 +34,8 @@ from tests.live.servers import running
 from tests.live.waiting import wait_until
 from tests.scripted_triton import ScriptedTriton
 
+pytestmark = pytest.mark.case("E1", "Client libraries when a stream is cut")
+
 CASES: dict[str, dict[str, Any]] = {
     "triton-killed": {"model": "real", "stream": True},
     "worker-killed": {"model": "story", "stream": True},

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.plugin import pytest_collection_modifyitems
+from tests.faults.plugin import _counted, pytest_collection_modifyitems
 from tests.faults.record import Case
 
 
@@ -32,8 +32,13 @@ def test_whole_has_them() -> None:
     assert run_and_left_out(whole=True) == (["short", "long", "other"], [])
 
 
-@pytest.mark.case("A99", "a mark")
-def test_the_record_has_what_the_mark_says(request: pytest.FixtureRequest) -> None:
-    mark = request.node.get_closest_marker("case")
-    assert mark is not None
-    assert Case(*mark.args) == Case("A99", "a mark")
+def test_the_record_has_what_the_mark_says() -> None:
+    assert Case(*pytest.mark.case("A99", "a mark").args) == Case("A99", "a mark")
+
+
+def test_tests_without_figures_are_counted() -> None:
+    reports: Any = [SimpleNamespace(failed=False, longrepr=None)] * 2
+    failed: Any = SimpleNamespace(failed=True, longrepr="it is broken")
+    assert _counted(("D4", "all"), reports).outcome == "passed"
+    case = _counted(("D4", "one"), [*reports, failed])
+    assert (case.times, case.figures[0].measured, case.outcome) == (3, "2", "failed: it is broken")

@@ -10,6 +10,8 @@ from tests.fuzz.corpus import read_corpus
 from tests.fuzz.targets import TARGETS
 from tests.live.servers import PROJECT
 
+pytestmark = pytest.mark.case("D3", "Random bytes and a kept corpus for all that reads bytes")
+
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_the_kept_inputs(name: str) -> None:

@@ -29,6 +29,8 @@ from tests.scripted_triton import (
     say,
 )
 
+pytestmark = pytest.mark.case("D5", "Templates, markup and addresses in every field")
+
 KEY = "canary-key-7f3a9c"
 DEAD = "dead"
 BEARER = {"Authorization": f"Bearer {KEY}"}

@@ -12,6 +12,8 @@ from tests.hostile.wire import PROBE, Wire, exchange, wire
 from tests.live.http import Server
 from tests.scripted_triton import ScriptedTriton
 
+pytestmark = pytest.mark.case("D4", "Raw requests that smuggle, overflow or break off")
+
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_one_answer_or_none(server: Server, name: str) -> None:

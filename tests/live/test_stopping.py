@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import signal
 import socket
 import time
@@ -56,6 +57,8 @@ def test_streams_end_whole_or_with_an_error_and_models_are_told(
         num_open = 2 * NUM_EACH + 1
         wait_until(lambda: counters("ft-slow").started == before.started + num_open, "the start")
         half = half_sent(server)
+        # What no worker has accepted yet is lost when the listener closes.
+        wait_until(lambda: num_open_requests(server) == num_open + 1, "that it is accepted")
         started = time.monotonic()
         stopping.signal(signal.SIGTERM)
         check_refusal(idle)
@@ -71,6 +74,14 @@ def test_streams_end_whole_or_with_an_error_and_models_are_told(
         lambda: counters("ft-slow").cancelled == before.cancelled + NUM_EACH + 1, "the cancelling"
     )
     assert counters("ft-slow").completed == before.completed + NUM_EACH
+
+
+def num_open_requests(server: Server) -> float:
+    """Those of all workers; what one shows of another is half a second old."""
+    text = server.get("/metrics").body.decode()
+    found = re.search(r"^openai_api_open_requests (\S+)$", text, re.MULTILINE)
+    assert found is not None
+    return float(found[1])
 
 
 def half_sent(server: Server) -> socket.socket:

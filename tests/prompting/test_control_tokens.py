@@ -15,6 +15,8 @@ from tests.prompting.conversations import WEATHER, assistant, call, result, syst
 from tests.tokenizers.build import FAST, SLOW
 from tests.tokenizers.cached import hub_tokenizer, tokenizer
 
+pytestmark = pytest.mark.case("D6", "Control tokens in content, for each kind of tokenizer")
+
 KINDS = [*FAST, *SLOW]
 # Ids that stand for any unknown character too, in vocabularies that do not know all.
 UNKNOWN = {"wordpiece": "[UNK]", "unigram": "<unk>"}

@@ -17,7 +17,7 @@ from tests.faults.record import Case
 from tests.live.http import JSON_HEADERS, Server
 from tests.live.waiting import wait_until
 
-pytestmark = pytest.mark.whole
+pytestmark = [pytest.mark.whole, pytest.mark.case("E3", "Behind nginx and HAProxy")]
 
 COMPLETIONS = "/v1/completions"
 STORY: dict[str, Any] = {

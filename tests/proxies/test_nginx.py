@@ -12,7 +12,10 @@ from tests.live.http import Server
 from tests.proxies.programs import proxied
 from tests.proxies.test_behind_proxies import COMPLETIONS, SHORT
 
-pytestmark = pytest.mark.whole
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.case("E3", "nginx with buffering, HTTP/1.0 and uploads"),
+]
 
 # By what differs from deploy/nginx.conf.
 DIFFERENT = {

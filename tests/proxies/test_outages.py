@@ -24,7 +24,7 @@ from tests.live.waiting import wait_until
 from tests.proxies.programs import PROXIES, proxied
 from tests.scripted_triton import ScriptedTriton
 
-pytestmark = pytest.mark.whole
+pytestmark = [pytest.mark.whole, pytest.mark.case("E3", "Proxies, and servers that stop")]
 
 COMPLETIONS = "/v1/completions"
 GOOD = {"model": "good-own", "prompt": "a"}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.application import load_catalogue
-from app.services.readiness import readiness
 from app.registry.files import ConfigurationFiles
+from app.services.readiness import readiness
 from app.settings import Settings
 from tests.applications import EMBEDDING, LLM, standard_configuration, write_configuration
 from tests.scripted_triton import Closed, Reply, ScriptedHttpTriton, ScriptedTriton

@@ -19,6 +19,8 @@ from app.web.access import OPEN_RULES
 from tests.applications import LLM, build_application, standard_configuration
 from tests.scripted_triton import ScriptedHttpTriton, ScriptedTriton
 
+pytestmark = pytest.mark.case("D7", "Every route with wrong keys, and tricks with hosts and paths")
+
 KEY = "sk-right-0123456789"
 OTHER = "sk-other-0123456789"
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 import time
@@ -41,6 +42,21 @@ def test_a_client_that_leaves_is_noticed_within_a_second(
     watch({key: server}, gone.set)
     leave(client)
     assert gone.wait(1)
+
+
+@pytest.mark.parametrize("leave", [socket.socket.close, reset], ids=["closes", "resets"])
+def test_a_client_that_has_left_before_is_noticed_at_once(
+    connection: tuple[socket.socket, socket.socket], leave: Callable[[socket.socket], None]
+) -> None:
+    client, server = connection
+    leave(client)
+    # Its FIN or RST is in the server's queue.
+    select.select([server], [], [], 5)
+    calls: list[float] = []
+    watch({"gunicorn.socket": server}, lambda: calls.append(time.monotonic()))
+    assert len(calls) == 1
+    time.sleep(0.5)
+    assert len(calls) == 1
 
 
 def test_a_client_that_waits_is_left_alone(

@@ -10,9 +10,10 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.test import TestResponse
 
 from app.errors import ServerOverloaded
-from app.web.large_bodies import FREE_BYTES, LargeBodies
+from app.web.large_bodies import FREE_BYTES, BodyRoom, LargeBodies
 from tests.applications import EMBEDDING, build_application, closed_port, standard_configuration
 
 LIMIT = 100_000
@@ -33,7 +34,10 @@ def body(num_bytes: int) -> dict[str, object]:
 
 
 def test_more_than_there_is_room_for_is_refused(client: FlaskClient) -> None:
-    answer = client.post(PATH, json=body(FREE_BYTES + LIMIT))
+    assert_overloaded(client.post(PATH, json=body(FREE_BYTES + LIMIT)))
+
+
+def assert_overloaded(answer: TestResponse) -> None:
     assert answer.status_code == 503
     assert answer.get_json()["error"]["code"] == "server_overloaded"
     assert answer.headers["Retry-After"] == "1"
@@ -43,6 +47,16 @@ def test_room_is_free_again_behind_each_request(client: FlaskClient) -> None:
     for _ in range(3):
         assert client.post(PATH, json=body(FREE_BYTES + LIMIT)).status_code == 503
         assert client.post(PATH, json=body(FREE_BYTES + LIMIT // 2)).status_code == 400
+
+
+def test_without_memory_the_server_is_to_blame(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: BodyRoom, num_bytes: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(BodyRoom, "take", fail)
+    assert_overloaded(client.post(PATH, json=body(1)))
 
 
 def test_small_bodies_need_no_room() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import pytest
 
 from demo.ports import free_ports
 from demo.triton import TritonServer
-from tests.faults.bench.common import Bench
+from tests.faults.bench.client import completion
+from tests.faults.bench.common import Bench, until_well
 from tests.faults.bench.gateway import Gateway
 from tests.faults.bench.processes import has_stub
 from tests.faults.bench.proxy import FaultProxy
@@ -118,4 +121,8 @@ def load(
         load_triton.stop()
         bench.restart_triton()
     wait_until(lambda: not load_gateway.num_running(), "that nothing runs", 30)
+    # What each worker does once, as asking for a model's contract, is not the load's.
+    for model in ("llm", "llm-few", "text-bad"):
+        call = completion("is it well", 3, model=model)
+        assert until_well(load_gateway.server, time.monotonic(), call) < math.inf, model
     return bench

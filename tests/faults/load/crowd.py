@@ -49,6 +49,7 @@ class Visit:
     - drip: what it then sends, a byte each second
     - stay: after so many seconds it goes away; without it the server ends the connection
     - leave_by: "fin" or "rst"
+    - pause: seconds before the next visit of its client if the answer was not 200
     - is_reading: False for one that leaves everything in small buffers
     """
 
@@ -57,6 +58,7 @@ class Visit:
     drip: bytes = b""
     stay: float | None = None
     leave_by: str = "fin"
+    pause: float = 0.0
     is_reading: bool = True
 
 
@@ -136,6 +138,8 @@ async def _client(
         visitors.append(visitor)
         await asyncio.sleep(begun_at + visit.start - time.monotonic())
         await _visit(server, visit, visitor)
+        if not visitor.is_welcome:
+            await asyncio.sleep(visit.pause)
 
 
 async def _probe(server: Server, probes: list[float]) -> None:
@@ -166,6 +170,11 @@ class _Visitor(asyncio.Protocol):
         self.failure = repr(exc) if exc else None
         if not self.ended.done():
             self.ended.set_result(None)
+
+    @property
+    def is_welcome(self) -> bool:
+        """Whether the answer began with 200."""
+        return bool(self.blocks) and self.blocks[0][1].startswith(b"HTTP/1.1 200")
 
     def gaps(self) -> list[float]:
         """Seconds from one event to the next, where they came apart."""

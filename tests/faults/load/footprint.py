@@ -50,7 +50,7 @@ class Footprint:
     def is_back(self, case: Case) -> None:
         """Descriptors and threads are as before, or soon."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        while (worst := self._worst()).fds > 0 and time.monotonic() < deadline:
+        while (worst := self._worst()).fds > SPARE and time.monotonic() < deadline:
             time.sleep(0.1)
         case.holds("descriptors left open", worst.fds <= SPARE, worst.fds, f"≤ {SPARE}")
         # Those of the pool for long work stay.

@@ -55,7 +55,7 @@ def stalled(load: Bench, case: Case, count: int) -> None:
         case.at_most("until all were cut", took, STALL_SECONDS + 1, slack=15)
         grown = footprint.peak
         case.holds("memory at most", grown <= MIB, f"{grown:.1f} MiB", f"≤ {MIB} MiB")
-        footprint.is_back(case)
+    footprint.is_back(case)
 
 
 @pytest.mark.case("C4", "8 readers that never read")
@@ -121,4 +121,4 @@ def test_c5(load: Bench, case: Case) -> None:
         case.at_most("p99 of good calls", p99(good) / p99(alone), 2.0, "times", slack=10)
         case.at_most("p99 of /livez", percentile(crowd.probes, 0.99), 0.05, slack=50)
         case.observes("memory at most", True, f"{footprint.peak:.1f} MiB", "-")
-        footprint.is_back(case)
+    footprint.is_back(case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.faults.bench.gateway import Gateway
 from tests.faults.bench.processes import has_stub
 from tests.faults.bench.proxy import FaultProxy
 from tests.faults.bench.repository import entries
+from tests.faults.service.master import until_ready
 from tests.live.servers import write_configuration
 
 USED = ("llm", "llm-bad", "embed", "embed-bad", "rerank", "rerank-bad")
@@ -48,6 +50,7 @@ def start(
     ) -> Iterator[Bench]:
         gateway = Gateway(path, tmp_path / "log", environment, prefix=prefix)
         with gateway.running():
+            until_ready(gateway, time.monotonic())
             yield Bench(bench_triton, gateway, *proxies)
 
     return started

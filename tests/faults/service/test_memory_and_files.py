@@ -30,7 +30,7 @@ CALL = completion("a b c", 2)
 EMBEDDINGS = "/v1/embeddings"
 
 NUM_BODIES = 100
-# 13 MiB, which are parsed and tokenised before it turns out that each text is too long.
+# 13 MiB, of which the model takes 512 tokens each.
 LARGE_BODY = json.dumps({"model": "embed", "input": ["word " * 1400] * 2000}).encode()
 # One of them at a time in each worker.
 ONE_BODY = str(16 * MIB)
@@ -54,7 +54,7 @@ def peak_address_space(pid: int) -> int:
 def memory_for_one_body(bench: Bench) -> int:
     """MiB of address space."""
     server = bench.gateway.server
-    assert server.request("POST", EMBEDDINGS, LARGE_BODY, JSON_HEADERS).status == 400
+    assert server.request("POST", EMBEDDINGS, LARGE_BODY, JSON_HEADERS).status == 200
     return max(map(peak_address_space, ready_workers(bench.gateway)))
 
 
@@ -99,7 +99,9 @@ def test_b5(start: Start, case: Case) -> None:
         calls = traffic.outcomes()
         watch.saw(calls)
         answered = {each for each in statuses if isinstance(each, int)}
-        case.holds("answers", answered <= {400, 503}, dict(statuses), "400 and 503, or reset")
+        # The bench's model is slow with so many rows, which is a 504.
+        is_right = answered <= {200, 503, 504}
+        case.holds("answers", is_right, dict(statuses), "200, 503 and 504, or not read")
         case.holds("answers of 503", statuses[503] > 0, statuses[503], "some")
         case.exactly("small calls meanwhile", kinds(calls), {"complete": len(calls)})
 
