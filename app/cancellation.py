@@ -19,7 +19,7 @@ class Cancellation:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], object]] = []
         self._reason: ApiError | None = None
 
     @property
@@ -33,7 +33,7 @@ class Cancellation:
         # A copy, because what is raised gathers the frames that it went through.
         return copy.copy(self._reason or NOBODY_WAITS)
 
-    def on_cancel(self, callback: Callable[[], None]) -> None:
+    def on_cancel(self, callback: Callable[[], object]) -> None:
         """Call `callback` once when the request is cancelled."""
         with self._lock:
             if self._reason is None:
@@ -41,7 +41,7 @@ class Cancellation:
                 return
         callback()
 
-    def forget(self, callback: Callable[[], None]) -> None:
+    def forget(self, callback: Callable[[], object]) -> None:
         """Take a callback back; it may have been called or taken back before."""
         with self._lock:
             if callback in self._callbacks:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class CalledOff(OSError):
+    """What waits on a socket is to end.
+
+    As an OSError it is to the socket's user a failure of the connection, which it then gives up.
+    """
+
 
 # More prompts of a megabyte at once than this wait for one another.
 MAX_THREADS = 10
@@ -94,3 +102,20 @@ def time_limit(seconds: float) -> AbstractContextManager[Any]:
 
     limit: AbstractContextManager[Any] = gevent.Timeout(seconds, TimeoutError)
     return limit
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Gives what raises CalledOff in what runs inside, from any thread or greenlet.
+
+    For work that waits on gevent's sockets, as `time_limit`. After the end it does nothing.
+    """
+    import gevent
+
+    # Of all that gevent has, this alone may be touched by another thread.
+    watcher = gevent.get_hub().loop.async_()
+    watcher.start(gevent.getcurrent().throw, CalledOff("called off"))
+    try:
+        yield watcher.send
+    finally:
+        watcher.close()

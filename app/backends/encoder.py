@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app import offload
 from app.backends.encoder_batches import Row, mask_of, padded, split_by_length
-from app.errors import ApiError
+from app.errors import ApiError, ClientDisconnected
 from app.registry.specs import EncoderSpec
 from app.triton.contract import KeptContract, ModelContract, TensorSpec
 from app.triton.errors import ContractMismatch, broken_contract, is_backend_failure
@@ -114,6 +114,8 @@ class Encoder:
         except ApiError as error:
             if is_backend_failure(error):
                 self._contract.forget()
+            if isinstance(error, ClientDisconnected):
+                raise context.cancellation.error from None
             raise
         lease.succeeded()
         lease.close()
@@ -122,7 +124,7 @@ class Encoder:
     def _asked(
         self, triton: HttpConnection, rows: Sequence[Row], output: str, context: RequestContext
     ) -> tuple[Array, Mask]:
-        known = self.contract
+        known = self._contract.get(lambda: self._contract_of(triton))
         try:
             return self._infer(triton, rows, output, context, known)
         except ContractMismatch:
@@ -164,6 +166,7 @@ class Encoder:
             output,
             context.request_id,
             context.deadline,
+            context.cancellation,
         )
         if values.ndim < 1 or values.shape[0] != len(rows):
             raise broken_contract(f"{len(rows)} rows gave an output of shape {values.shape}")

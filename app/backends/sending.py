@@ -28,9 +28,8 @@ class SendingModel(Protocol):
     replicas: Replicas[GrpcConnection]
     is_cumulative: bool
 
-    @property
-    def contract(self) -> ModelContract:
-        """The model's contract. Raises what its reading raises."""
+    def contract_from(self, connection: GrpcConnection) -> ModelContract:
+        """The model's contract, by this Triton if it is not known. Raises what its reading does."""
 
     def forget_contract(self) -> None:
         """Read it again next time."""
@@ -102,6 +101,7 @@ class Sending:
             return
         if lease.has_answered:
             lease.succeeded()
+        lease.abandoned()
         # Triton 2.51 may die of a cancellation that meets the end of a failed request.
         self._let_go(stream, is_drained=is_drained or stream.has_failed)
         stream.when_ended(job.when_ended)
@@ -113,7 +113,7 @@ class Sending:
             self._let_go(self._stream, is_drained=True)
             self._stream = None
         self._lease = lease
-        self.contract = self._model.contract
+        self.contract = self._model.contract_from(lease.connection)
         self._stream = self._send(lease.connection, self.contract)
         try:
             return self.next()

@@ -45,6 +45,10 @@ class StreamedModel:
         """The model's contract. Raises what its reading raises."""
         return self._contract.get()
 
+    def contract_from(self, connection: GrpcConnection) -> ModelContract:
+        """The same; if it is not known, this Triton is asked."""
+        return self._contract.get(lambda: self._contract_of(connection))
+
     def checked(self, check: Callable[[ModelContract], object]) -> ModelContract:
         """The model's contract; one that does not pass `check` is read again next time.
 

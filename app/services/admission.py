@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
 
 from app.cancellation import Cancellation
 from app.errors import ModelOverloaded
+from app.triton.errors import seconds_left
 
 
 class Place:
@@ -41,10 +43,11 @@ class Admission:
         self.num_inflight = 0
         self.num_waiting = 0
 
-    def enter(self, cancellation: Cancellation) -> Place:
-        """Wait for a place for a request, behind those that came before.
+    def enter(self, cancellation: Cancellation, deadline: float | None = None) -> Place:
+        """Wait for a place for a request, behind those that came before, at most to `deadline`.
 
         Raises:
+            BackendTimeout: the deadline has passed.
             ModelOverloaded: the queue is full, or waiting took too long.
             ApiError: the request was called off, for this reason.
         """
@@ -55,20 +58,21 @@ class Admission:
                 raise ModelOverloaded("the model has too many requests waiting; try again")
             self.num_waiting += 1
             try:
-                return self._wait(cancellation, time.monotonic() + self._max_queue_wait)
+                return self._wait(cancellation, deadline, time.monotonic() + self._max_queue_wait)
             finally:
                 self.num_waiting -= 1
 
-    def enter_again(self, cancellation: Cancellation) -> Place:
+    def enter_again(self, cancellation: Cancellation, deadline: float | None = None) -> Place:
         """Wait for one more place for a request that has one, as long as it takes.
 
         A request's own prompts are not a reason to refuse it.
 
         Raises:
+            BackendTimeout: the deadline has passed.
             ApiError: the request was called off, for this reason.
         """
         with self._changed:
-            return self._wait(cancellation, None)
+            return self._wait(cancellation, deadline, math.inf)
 
     def leave(self) -> None:
         """Called by a place that is released."""
@@ -76,7 +80,7 @@ class Admission:
             self.num_inflight -= 1
             self._changed.notify_all()
 
-    def _wait(self, cancellation: Cancellation, until: float | None) -> Place:
+    def _wait(self, cancellation: Cancellation, deadline: float | None, until: float) -> Place:
         ticket = object()
         self._queue.append(ticket)
         cancellation.on_cancel(self._wake_all)
@@ -84,10 +88,11 @@ class Admission:
             while not cancellation.is_cancelled:
                 if self._queue[0] is ticket and self.num_inflight < self._max_inflight:
                     return self._taken(cancellation)
-                remaining = None if until is None else until - time.monotonic()
-                if remaining is not None and remaining <= 0:
+                left = until - time.monotonic()
+                if left <= 0:
                     raise ModelOverloaded("the model is busy; try again shortly")
-                self._changed.wait(remaining)
+                left = seconds_left(left, deadline)
+                self._changed.wait(None if math.isinf(left) else left)
             raise cancellation.error
         finally:
             cancellation.forget(self._wake_all)

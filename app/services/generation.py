@@ -109,7 +109,9 @@ def generate(
         return
 
     def later(group: Group) -> Chunks:
-        yield from chunks(group, model.admission.enter_again(context.cancellation))
+        yield from chunks(
+            group, model.admission.enter_again(context.cancellation, context.deadline)
+        )
 
     # What has arrived of one call tells nothing about the others.
     context = replace(context, arrivals=Arrivals())

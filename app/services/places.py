@@ -13,6 +13,6 @@ from app.types import RequestContext
 def enter(model: ServedModel, context: RequestContext) -> Place:
     """A place, after those that came before. Raises as `Admission.enter`."""
     begun = time.monotonic()
-    place = model.admission.enter(context.cancellation)
+    place = model.admission.enter(context.cancellation, context.deadline)
     request_queued(model.spec.name, time.monotonic() - begun)
     return place

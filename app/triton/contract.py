@@ -93,14 +93,14 @@ class KeptContract:
         self._lock = threading.Lock()
         self._reading: Future[ModelContract] | None = None
 
-    def get(self) -> ModelContract:
-        """The contract. Raises what the reading raises."""
+    def get(self, read: Callable[[], ModelContract] | None = None) -> ModelContract:
+        """The contract, read by `read` if that is given. Raises what the reading raises."""
         with self._lock:
             reading, is_mine = self._reading, self._reading is None
             if reading is None:
                 reading = self._reading = Future()
         if is_mine:
-            self._fill(reading)
+            self._fill(reading, read or self._read)
         return reading.result()
 
     def forget(self) -> None:
@@ -116,9 +116,9 @@ class KeptContract:
         with self._lock:
             self._reading = reading
 
-    def _fill(self, reading: Future[ModelContract]) -> None:
+    def _fill(self, reading: Future[ModelContract], read: Callable[[], ModelContract]) -> None:
         try:
-            reading.set_result(self._read())
+            reading.set_result(read())
         except BaseException as error:  # those who share the reading must not wait for ever
             reading.set_exception(error)
             self.forget()

@@ -33,23 +33,43 @@ class BackendSilent(BackendTimeout):
     """Triton has said nothing for too long, and may be no more."""
 
 
+class DeadlinePassed(BackendTimeout):
+    """A limit of ours for the whole request has passed, which says nothing of Triton."""
+
+
+# What Triton puts before its words. What follows is compared from its first character on: a
+# model's own errors repeat what users sent, and must not pass for Triton's.
+BEFORE = (
+    r"(?:\[request id: [^\]]{0,160}\] |in ensemble '[^']{0,256}', "
+    r"|Failed to process the request\(s\) for model instance '[^']{0,256}', message: (?=Stub ))*"
+)
+
+
+def _words(pattern: str) -> re.Pattern[str]:
+    return re.compile(BEFORE + f"(?:{pattern})", re.I)
+
+
 # Streams of older Tritons carry no status, and a full queue shares one with a dead server,
 # so the words decide first.
-BY_TEXT: tuple[tuple[re.Pattern[str], type[ApiError]], ...] = (
-    (re.compile("Exceeds maximum queue size"), ModelOverloaded),
-    (re.compile("Request timeout expired|Deadline Exceeded", re.I), BackendTimeout),
-    (re.compile("unknown model|has no available versions"), BackendModelMissing),
+BY_WORDS: tuple[tuple[re.Pattern[str], type[ApiError]], ...] = (
+    (_words("Exceeds maximum queue size"), ModelOverloaded),
+    (_words("Request timeout expired|Deadline Exceeded"), BackendTimeout),
     (
-        re.compile("not at ready state|not ready|Server exiting|shutting down|is not healthy"),
+        _words(
+            r"Server (?:is )?(?:not ready|exiting|stopping)"
+            r"|GRPC server is shutting down"
+            r"|Request for unknown model: '[^']{1,256}'[^']{0,64}is not at ready state"
+            r"|Model version not ready"
+            r"|Stub process '[^']{1,256}' is not healthy\.?\s*$"
+        ),
         ModelNotReady,
     ),
-    (
-        re.compile(
-            "unexpected inference (in|out)put|data-type is|unexpected shape for|"
-            "expected number of inputs|batch-size must be|batch size does not match"
-        ),
-        ContractMismatch,
-    ),
+    (_words("Request for unknown model: '"), BackendModelMissing),
+)
+# Whoever forges these has the model's configuration read once more.
+MISMATCH = re.compile(
+    "unexpected inference (in|out)put|data-type is|unexpected shape for|"
+    "expected number of inputs|batch-size must be|batch size does not match"
 )
 BY_STATUS: dict[str, type[ApiError]] = {
     "NOT_FOUND": BackendModelMissing,
@@ -91,8 +111,9 @@ WRONG_PORTS = (
 
 def classify(status: str | None, text: str) -> ApiError:
     """The error of a Triton message. `status` is a gRPC code's name or an HTTP status, if any."""
-    by_text = (kind for pattern, kind in BY_TEXT if pattern.search(text))
-    kind = next(by_text, None) or BY_STATUS.get(status or "", BackendError)
+    by_words = (kind for pattern, kind in BY_WORDS if pattern.match(text))
+    kind = next(by_words, None) or (ContractMismatch if MISMATCH.search(text) else None)
+    kind = kind or BY_STATUS.get(status or "", BackendError)
     error = kind(TEXTS[kind], detail=f"{status}: {with_port(text)}")
     error.has_not_begun = isinstance(error, REFUSALS)
     return error
@@ -131,9 +152,9 @@ def broken_connection(detail: str) -> BackendUnavailable:
     return error
 
 
-def timed_out(detail: str) -> BackendTimeout:
+def timed_out(detail: str) -> DeadlinePassed:
     """A deadline of ours has passed."""
-    return BackendTimeout(TIMEOUT_TEXT, detail=detail)
+    return DeadlinePassed(TIMEOUT_TEXT, detail=detail)
 
 
 def silent(detail: str) -> BackendSilent:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager
 from http.client import HTTPException
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -17,7 +18,8 @@ from geventhttpclient.response import HTTPConnectionClosed
 from geventhttpclient.url import URL
 
 from app import offload
-from app.errors import BackendTimeout, BackendUnavailable
+from app.cancellation import Cancellation
+from app.errors import BackendTimeout, BackendUnavailable, ClientDisconnected
 from app.registry import Timeouts
 from app.triton.address import Address
 from app.triton.contract import ModelContract, contract_from_json
@@ -62,13 +64,15 @@ class HttpConnection:
         """The model's contract."""
         path, limit = _path(model, version, "config"), self._timeouts.connect
         return self._questions.ask(
-            lambda client: contract_from_json(orjson.loads(client.get(path).body)), limit
+            lambda client: contract_from_json(orjson.loads(client.get(path).body)),
+            limit,
+            Cancellation(),
         )
 
     def is_model_ready(self, model: str, version: str) -> bool:
         """Whether Triton says so. Raises ApiError when it cannot be asked."""
         path, limit = _path(model, version, "ready"), self._timeouts.connect
-        return self._questions.ask(lambda client: client.status(path) == OK, limit)
+        return self._questions.ask(lambda client: client.status(path) == OK, limit, Cancellation())
 
     def infer(
         self,
@@ -78,12 +82,14 @@ class HttpConnection:
         output: str,
         request_id: str,
         deadline: float | None = None,
+        cancellation: Cancellation | None = None,
     ) -> Array:
         """The output of that name, `[B, …]`; BF16 as float32. `inputs` are (datatype, array).
 
         It must have come by `deadline`, in seconds of the monotonic clock.
 
         Raises:
+            ClientDisconnected: it was cancelled, for whatever reason. Triton may go on with it.
             ApiError: what Triton's answer or silence means.
         """
         path = _path(model, version, "infer")
@@ -96,7 +102,7 @@ class HttpConnection:
 
         limit = seconds_left(self._timeouts.total, deadline)
         try:
-            array = self._inference.ask(question, limit)
+            array = self._inference.ask(question, limit, cancellation or Cancellation())
         except (BackendUnavailable, BackendTimeout):
             seconds_left(self._timeouts.total, deadline)
             raise
@@ -164,15 +170,20 @@ class _Clients:
         self._own = threading.local()
         self._threads: ThreadPoolExecutor | None = None
 
-    def ask(self, question: Callable[[_Client], T], limit: float) -> T:
+    def ask(
+        self, question: Callable[[_Client], T], limit: float, cancellation: Cancellation
+    ) -> T:
         """What `question` gives within `limit` seconds, waiting for a connection included.
 
         Raises:
+            ClientDisconnected: it was cancelled before.
             ApiError: what Triton's answer or silence means.
         """
         started = time.monotonic()
         try:
-            return self._answer(question, limit)
+            return self._answer(question, limit, cancellation)
+        except offload.CalledOff:
+            raise ClientDisconnected("nobody waits for the answer") from None
         except TimeoutError as error:
             # All raise the same; what took less than an answer may was the connection.
             elapsed = time.monotonic() - started
@@ -187,20 +198,28 @@ class _Clients:
         except (HTTPException, *UNREADABLE) as error:
             raise broken_contract(with_port(f"unreadable answer: {error!r}")) from None
 
-    def _answer(self, question: Callable[[_Client], T], limit: float) -> T:
+    def _answer(
+        self, question: Callable[[_Client], T], limit: float, cancellation: Cancellation
+    ) -> T:
         if offload.is_event_loop():
-            return self._answer_here(question, limit)
+            return self._answer_here(question, limit, cancellation)
         with self._lock:
             self._threads = self._threads or ThreadPoolExecutor(self._num_threads)
-        future = self._threads.submit(self._answer_here, question, limit)
+        future = self._threads.submit(self._answer_here, question, limit, cancellation)
+        cancellation.on_cancel(future.cancel)
         try:
             return future.result(limit)
+        except CancelledError:
+            raise offload.CalledOff from None
         finally:
+            cancellation.forget(future.cancel)
             future.cancel()
 
-    def _answer_here(self, question: Callable[[_Client], T], limit: float) -> T:
+    def _answer_here(
+        self, question: Callable[[_Client], T], limit: float, cancellation: Cancellation
+    ) -> T:
         # The client's own timeouts are for each read; an answer that trickles has many.
-        with offload.time_limit(limit):
+        with offload.time_limit(limit), _ended_by(cancellation):
             return question(self._client())
 
     def _client(self) -> _Client:
@@ -215,6 +234,17 @@ class _Clients:
 
     def _open(self, num_connections: int) -> _Client:
         return _Client(self._address, self._timeouts, num_connections)
+
+
+@contextmanager
+def _ended_by(cancellation: Cancellation) -> Iterator[None]:
+    """What waits inside ends with CalledOff when the request is cancelled."""
+    with offload.interruptible() as interrupt:
+        cancellation.on_cancel(interrupt)
+        try:
+            yield
+        finally:
+            cancellation.forget(interrupt)
 
 
 def _path(model: str, version: str, question: str) -> str:

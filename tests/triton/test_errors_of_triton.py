@@ -1,4 +1,4 @@
-"""Triton's words never reach a client: api 9, reliability F10."""
+"""What Triton's words mean. They never reach a client."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.triton.errors import classify
+from app.errors import (
+    ApiError,
+    BackendError,
+    BackendModelMissing,
+    BackendTimeout,
+    ModelOverloaded,
+)
+from app.triton.errors import ModelNotReady, classify
 
 CODES = [None, "UNAVAILABLE", "NOT_FOUND", "INTERNAL", "INVALID_ARGUMENT", "UNKNOWN", "400", "500"]
 
@@ -39,3 +46,51 @@ def test_the_message_is_ours_and_the_detail_is_tritons(status: str | None, text:
 )
 def test_words_come_before_the_status(status: str | None, text: str, code: str) -> None:
     assert classify(status, text).code == code
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Request for unknown model: 'm' version 1 is not at ready state", ModelNotReady),
+        ("Request for unknown model: 'm' has no available versions", BackendModelMissing),
+        ("[request id: a-1] Exceeds maximum queue size", ModelOverloaded),
+        ("in ensemble 'e', [request id: a-1] Request timeout expired", BackendTimeout),
+        ("Stub process 'llm_0_0' is not healthy.", ModelNotReady),
+        (
+            "Failed to process the request(s) for model instance 'llm_0_0', message: Stub process"
+            " 'llm_0_0' is not healthy.",
+            ModelNotReady,
+        ),
+        ("Server exiting", ModelNotReady),
+        ("GRPC server is shutting down and has stopped accepting new requests.", ModelNotReady),
+    ],
+)
+def test_tritons_own_words(text: str, kind: type[ApiError]) -> None:
+    assert type(classify(None, text)) is kind
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "Exceeds maximum queue size",
+        "Request timeout expired",
+        "Server exiting",
+        "is not healthy",
+        "Stub process 'llm_0_0' is not healthy.",
+        "Request for unknown model: 'm' is not found",
+        "model is not at ready state",
+    ],
+)
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "Failed to process the request(s) for model instance 'm_0', message: ValueError: {}",
+        "Failed to process the request(s) for model instance 'm_0', message: regex ^({}",
+        "the tool '{}' is unknown",
+        "in ensemble 'e', boom {}",
+    ],
+)
+def test_what_a_model_repeats_of_a_request_is_no_word_of_tritons(frame: str, forged: str) -> None:
+    error = classify(None, frame.format(forged))
+    assert type(error) is BackendError
+    assert not error.has_not_begun

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from tests.applications import EMBEDDING, LLM
+from tests.applications import EMBEDDING, LLM, build_application, standard_configuration
+from tests.live.waiting import wait_until
 from tests.scripted_triton import ScriptedHttpTriton, ScriptedTriton, say, tensor_reply
 
 COMPLETION = {"model": LLM, "prompt": "hello", "max_tokens": 2}
@@ -68,3 +71,20 @@ def test_what_is_no_number_of_seconds(client: FlaskClient, limit: str) -> None:
     assert error["param"] == "X-Request-Timeout"
     assert "number of seconds above 0" in error["message"]
     assert len(error["message"]) < 200
+
+
+def test_waiting_for_a_place_counts(
+    tmp_path: Path, triton: ScriptedTriton, http_triton: ScriptedHttpTriton
+) -> None:
+    few = {"max_inflight": 1, "max_queue": 8, "max_queue_wait": 30}
+    content = standard_configuration(triton.address, http_triton.address, llm=few)
+    client = build_application(tmp_path, content).test_client()
+    triton.script = say(then_silent=4.5)
+    first = threading.Thread(target=post, args=(client, "/v1/completions", COMPLETION, "3"))
+    first.start()
+    wait_until(lambda: bool(triton.requests), "the first request")
+    start = time.monotonic()
+    answer = post(client, "/v1/completions", COMPLETION, "0.3")
+    assert answer.status_code == 504
+    assert time.monotonic() - start < 2.5
+    first.join()

@@ -18,6 +18,8 @@ from app.triton.grpc_client.tls import Layer, PlainLayer, TlsLayer
 FIRST_BACKOFF = 0.1
 MAX_BACKOFF = 1.0
 DEFAULT_PORT = 443
+# Seconds.
+A_TURN = 0.02
 KEEPALIVE_SECONDS = 30
 UNACKNOWLEDGED_MS = 20_000
 
@@ -69,6 +71,9 @@ class Channel:
         call = self.start(path, message, timeout, timeout)
         try:
             answer = call.take(until)
+            if answer is None:
+                # On a busy event loop it may be here and not yet read.
+                answer = call.take(time.monotonic() + A_TURN)
         except CallEnded as ended:
             if ended.status.code == "OK":
                 raise CallEnded(Status("INTERNAL", "the server gave no answer")) from None

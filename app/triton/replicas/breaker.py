@@ -21,9 +21,12 @@ WINDOW_SECONDS = 10
 MIN_CALLS_IN_WINDOW = 20
 MAX_FAILED_SHARE = 0.5
 FIRST_PAUSE = 1.0
+CLOSED = "closed"
 MAX_PAUSE = 30.0
 # So many failed probes in a row open it after a failure, which need not be Triton's own silence.
 MAX_FAILED_PROBES = 2
+# Seconds that a trial may take before another is made beside it.
+TRIAL_SECONDS = 5.0
 # Seconds for which one that has failed is asked last.
 SUSPICION = 5.0
 
@@ -40,10 +43,11 @@ class Breaker:
     """One model on one Triton. Closed, it lets every call through.
 
     It opens after five failures in a row, or when half of at least twenty calls within ten seconds
-    failed. After a pause of a second, doubled up to thirty each time, one call is let through;
-    if that is answered, it closes. Probes shorten the pause: one that succeeds after one that
-    failed shows that Triton is back. While they fail, no call is let through. After a single
-    failure two failed probes open it as well, so that not four more calls have to find out.
+    failed. After a pause of a second, doubled up to thirty each time, one call is let through, and
+    another each five seconds while that is not answered; with an answer it closes. Probes shorten
+    the pause: one that succeeds after one that failed shows that Triton is back. While they fail,
+    no call is let through. After a single failure two failed probes open it as well, so that not
+    four more calls have to find out.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -57,7 +61,7 @@ class Breaker:
         self._pause = 0.0
         self._retry_at = 0.0
         self._known_until = -math.inf
-        self._is_tried = False
+        self._tried_at = -math.inf
         self._error: ApiError | None = None
 
     @property
@@ -78,8 +82,8 @@ class Breaker:
     def state(self) -> str:
         """closed, open, or half_open when a trial is due or under way."""
         if self._error is None:
-            return "closed"
-        return "half_open" if self._is_tried or self.allows() else "open"
+            return CLOSED
+        return "half_open" if self._is_tried() or self.allows() else "open"
 
     @property
     def is_suspect(self) -> bool:
@@ -95,7 +99,7 @@ class Breaker:
         """Whether `begin` would let a call through."""
         if self._error is None:
             return True
-        return not (self._is_tried or self._failed_probes or self.remaining)
+        return not (self._is_tried() or self._failed_probes or self.remaining)
 
     def begin(self) -> Entry:
         """Let a call through if that is allowed; one verdict follows each that was let through.
@@ -107,7 +111,7 @@ class Breaker:
                 return Entry.REFUSED
             if self._error is None:
                 return Entry.ORDINARY
-            self._is_tried = True
+            self._tried_at = self._clock()
             return Entry.TRIAL
 
     def answered(self, entry: Entry) -> None:
@@ -144,7 +148,7 @@ class Breaker:
         """A call has ended without a verdict, as when the client left."""
         if entry is Entry.TRIAL:
             with self._lock:
-                self._is_tried = False
+                self._tried_at = -math.inf
 
     def probed(self, *, is_ready: bool) -> None:
         """What Triton itself says of the model, asked while this is open or suspect."""
@@ -166,8 +170,11 @@ class Breaker:
         self._known_until = self._clock() + MAX_PAUSE
         # A copy has no traceback, whose frames would keep the request.
         self._error = copy.copy(error)
-        self._is_tried = False
+        self._tried_at = -math.inf
         self._failed_probes = 0
+
+    def _is_tried(self) -> bool:
+        return self._clock() < self._tried_at + TRIAL_SECONDS
 
     def _trust(self) -> None:
         self._suspect_until = -math.inf
@@ -177,7 +184,7 @@ class Breaker:
         self._error = None
         self._pause = 0.0
         self._in_a_row = 0
-        self._is_tried = False
+        self._tried_at = -math.inf
         self._trust()
         self._window.clear()
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Generic, TypeVar
 
-from app.errors import ApiError
+from app.errors import ApiError, ClientDisconnected
 from app.triton.address import Address
-from app.triton.errors import is_backend_failure, is_definite_failure
+from app.triton.errors import DeadlinePassed, is_backend_failure, is_definite_failure
 from app.triton.replicas.breaker import Breaker, Entry
 
 C = TypeVar("C")
@@ -71,18 +71,22 @@ class Lease(Generic[C]):
         self._is_judged = True
         if is_backend_failure(error):
             self.replica.breaker.failed(self._entry, error, is_definite=is_definite_failure(error))
-        elif error.status == 499:
+        elif isinstance(error, (ClientDisconnected, DeadlinePassed)) and not self.has_answered:
             self.replica.breaker.abandoned(self._entry)
         else:
             # It answered, if only to refuse.
             self.replica.breaker.succeeded(self._entry)
+
+    def abandoned(self) -> None:
+        """Nobody waits for it any more, whatever comes of it."""
+        if not self._is_judged:
+            self._is_judged = True
+            self.replica.breaker.abandoned(self._entry)
 
     def close(self) -> None:
         """Triton has done with the call. Closing it again does nothing."""
         if self._is_closed:
             return
         self._is_closed = True
-        if not self._is_judged:
-            self._is_judged = True
-            self.replica.breaker.abandoned(self._entry)
+        self.abandoned()
         self.replica.give_back()

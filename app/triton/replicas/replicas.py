@@ -8,7 +8,7 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
@@ -18,7 +18,7 @@ from app.errors import ApiError, BackendUnavailable
 from app.observability import metrics
 from app.triton.address import Address
 from app.triton.errors import not_ready, unavailable
-from app.triton.replicas.breaker import MAX_PAUSE
+from app.triton.replicas.breaker import CLOSED, MAX_PAUSE
 from app.triton.replicas.budget import RetryBudget
 from app.triton.replicas.replica import Lease, Replica
 from app.triton.replicas.sites import Lookup, Sites
@@ -73,6 +73,8 @@ class Replicas(Generic[C]):
         self._turns = count()
         self._budget = RetryBudget()
         self._is_probing = False
+        # What the metrics say of each, by its place.
+        self._shown: dict[int, str] = {}
         self._asking = threading.Lock()
         self._asked_at = -math.inf
         self._answers: list[tuple[Replica[C], ApiError | None]] = []
@@ -144,12 +146,16 @@ class Replicas(Generic[C]):
         self, lease: Lease[C], error: ApiError, *, repeats_broken: bool
     ) -> Lease[C] | None:
         is_broken = repeats_broken and error.is_broken_connection
-        if not (error.has_not_begun or is_broken) or not self._budget.spend():
+        if not (error.has_not_begun or is_broken):
             return None
         try:
-            return self._lease(avoided=lease.replica)
+            again: Lease[C] | None = self._lease(avoided=lease.replica)
         except BackendUnavailable:
-            return lease.replica.lease() if is_broken else None
+            again = lease.replica.lease() if is_broken else None
+        if again is not None and not self._budget.spend():
+            again.close()
+            return None
+        return again
 
     def _current(self) -> list[Replica[C]]:
         addresses = self._lookup.addresses(self._patience)
@@ -173,8 +179,12 @@ class Replicas(Generic[C]):
             if self._is_probing:
                 return
             self._is_probing = True
-        arguments = (weakref.ref(self),)
-        threading.Thread(target=_keep_probing, args=arguments, name="probes", daemon=True).start()
+        arguments = (weakref.ref(self), self._name, self._shown)
+        probes = threading.Thread(target=_keep_probing, args=arguments, name="probes", daemon=True)
+        try:
+            probes.start()
+        except RuntimeError:  # out of threads; the next failure tries again
+            self._is_probing = False
 
     def _probe_open(self) -> bool:
         """Ask those that are left alone or suspect; False if there are none any more."""
@@ -187,30 +197,43 @@ class Replicas(Generic[C]):
         return bool(replicas)
 
     def _tell(self) -> None:
-        for index, replica in enumerate(list(self._known.values())):
-            is_open = replica.breaker.error is not None
-            metrics.breaker_changed(self._name, index, replica.breaker.state)
-            if is_open and not replica.is_told:
-                detail = replica.breaker.error.detail if replica.breaker.error else ""
-                where = replica.address.host_and_port
-                log.warning("%s: Triton at %s is left alone: %r", self._name, where, detail)
-            elif replica.is_told and not is_open:
-                where = replica.address.host_and_port
-                log.info("%s: Triton at %s answers again", self._name, where)
-            replica.is_told = is_open
+        known = list(self._known.values())
+        for index, replica in enumerate(known):
+            self._tell_log(replica)
+            self._shown[index] = replica.breaker.state
+        for index in range(len(known), len(self._shown)):
+            # It is no longer among the addresses of its name.
+            self._shown[index] = CLOSED
+        _show(self._name, self._shown)
+
+    def _tell_log(self, replica: Replica[C]) -> None:
+        error, where = replica.breaker.error, replica.address.host_and_port
+        if error is not None and not replica.is_told:
+            log.warning("%s: Triton at %s is left alone: %r", self._name, where, error.detail or "")
+        elif error is None and replica.is_told:
+            log.info("%s: Triton at %s answers again", self._name, where)
+        replica.is_told = error is not None
 
 
-def _keep_probing(reference: weakref.ref[Replicas[Any]]) -> None:
+def _keep_probing(reference: weakref.ref[Replicas[Any]], name: str, shown: dict[int, str]) -> None:
     """Until all answer, or the model is served no more."""
     while True:
         replicas = reference()
+        if replicas is None:
+            _show(name, dict.fromkeys(shown, CLOSED))
+            return
         try:
-            if replicas is None or not replicas._probe_open():
+            if not replicas._probe_open():
                 return
         except Exception:  # without probes nobody would ask again
             log.exception("a probe failed")
         del replicas
         time.sleep(PROBE_INTERVAL)
+
+
+def _show(name: str, states: Mapping[int, str]) -> None:
+    for index, state in states.items():
+        metrics.breaker_changed(name, index, state)
 
 
 def _state(replica: Replica[Any], error: ApiError | None) -> ReplicaState:

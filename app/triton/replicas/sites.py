@@ -73,8 +73,9 @@ class Lookup:
                 return
             self._due_at = time.monotonic() + LOOKUP_INTERVAL
         if all(is_numeric(name.host) for name in self._names):
-            self._due_at = math.inf
             self._known = {name: [name] for name in self._names}
+            self._due_at = math.inf
+            self._first.set()
             return
         threading.Thread(target=self._look_up, name="triton-names", daemon=True).start()
 

@@ -120,6 +120,18 @@ def test_a_trial_that_is_called_off_makes_room_for_another(breaker: Breaker, clo
     assert breaker.begin() is Entry.TRIAL
 
 
+def test_a_trial_without_an_answer_does_not_hold_everyone_out(
+    breaker: Breaker, clock: Clock
+) -> None:
+    opened(breaker)
+    clock.now += 1
+    assert breaker.begin() is Entry.TRIAL
+    clock.now += 4.9
+    assert breaker.begin() is Entry.REFUSED
+    clock.now += 0.1
+    assert breaker.begin() is Entry.TRIAL
+
+
 def test_each_failed_trial_doubles_the_pause(breaker: Breaker, clock: Clock) -> None:
     opened(breaker)
     pauses = []

@@ -298,3 +298,67 @@ def test_many_at_once_leave_nothing_behind() -> None:
     assert len(answers) == 800
     assert set(answers) == {"2", "3"}
     assert all(replica.num_outstanding == 0 for replica in fleet.replicas._current())
+
+
+@pytest.mark.parametrize("has_answered", [False, True])
+def test_our_own_deadline_says_nothing_of_triton(has_answered: bool) -> None:
+    fleet = Fleet(ONE)
+    fleet.tritons[0].always = not_ready()
+    fleet.failure()
+    breaker = fleet.replicas._current()[0].breaker
+    breaker.probed(is_ready=False)
+    breaker.probed(is_ready=True)
+    fleet.tritons[0].always = None
+    _, lease = fleet.replicas.attempt(lambda lease: lease.connection.answer())
+    if has_answered:
+        lease.answered()
+    fleet.replicas.failed(lease, timed_out("the request's own time is over"))
+    lease.close()
+    assert (breaker.error is None) is has_answered
+
+
+def test_failures_between_deadlines_of_ours_are_in_a_row() -> None:
+    fleet = Fleet(ONE)
+    fleet.tritons[0].errors = [silent("nothing"), timed_out("late")] * 5
+    for _ in range(9):
+        fleet.failure()
+    assert fleet.replicas._current()[0].breaker.error is not None
+
+
+def test_a_call_that_nobody_waits_for_is_no_trial_any_more() -> None:
+    fleet = Fleet(ONE)
+    fleet.tritons[0].always = not_ready()
+    fleet.failure()
+    breaker = fleet.replicas._current()[0].breaker
+    breaker.probed(is_ready=False)
+    breaker.probed(is_ready=True)
+    fleet.tritons[0].always = None
+    _, lease = fleet.replicas.attempt(lambda lease: lease.connection.answer())
+    assert not breaker.allows()
+    lease.abandoned()
+    assert breaker.allows()
+    assert lease.replica.num_outstanding == 1
+
+
+def test_where_there_is_no_other_nothing_is_spent() -> None:
+    fleet = Fleet(ONE)
+    for _ in range(50):
+        fleet.tritons[0].errors = [classify(None, "Exceeds maximum queue size")]
+        fleet.failure(repeats_broken=True)
+    fleet.tritons[0].errors = [broken_connection("reset")]
+    assert fleet.ask(repeats_broken=True) == "1"
+
+
+def test_the_metrics_forget_a_model_that_is_served_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "PROBE_INTERVAL", 0.01)
+    told: list[tuple[str, int, str]] = []
+    monkeypatch.setattr(module.metrics, "breaker_changed", lambda *args: told.append(args))
+    fleet = Fleet(ONE)
+    fleet.tritons[0].always = fleet.tritons[0].probe = not_ready()
+    fleet.failure()
+    wait_until(lambda: ("m", 0, "open") in told, "the open breaker", 5)
+    del fleet
+    gc.collect()
+    wait_until(lambda: told[-1] == ("m", 0, "closed"), "the closed breaker", 5)
