@@ -22,7 +22,7 @@ FUZZ_SECONDS ?= 60
 
 # Where the cases are; a part of them can be run, and what was measured before is kept.
 FAULTS := tests/faults tests/proxies tests/clients/test_failures.py tests/clients/test_failures_cut.py tests/clients/test_curl.py \
-	tests/hostile tests/fuzz tests/access tests/web/test_access.py tests/prompting/test_control_tokens.py
+	tests/hostile tests/fuzz tests/access tests/web/test_access.py tests/web/test_access_tricks.py tests/prompting/test_control_tokens.py
 
 .PHONY: help run test check bench faults fuzz sbom audit lock clean
 

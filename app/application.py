@@ -70,9 +70,10 @@ def build(settings: Settings | None = None) -> Flask:
     configure_logging(settings)
     folder = ServiceFolder.current()
     app = Flask("app", static_folder=None)
-    catalogue = _published_catalogue(settings, folder)
     requests = OpenRequests(open_files.possible(settings.worker_connections))
+    # Before the configuration is read: one that is published from here on is another.
     lifecycle = _lifecycle(app, settings, folder, requests)
+    catalogue = _published_catalogue(settings, folder)
     app.extensions["openai_api"] = Server(
         settings=settings,
         catalogue=catalogue,
@@ -90,7 +91,7 @@ def build(settings: Settings | None = None) -> Flask:
     register_error_handlers(app)
     for module in BLUEPRINTS:
         app.register_blueprint(module.blueprint)
-    gate = open_gate(settings)
+    gate = open_gate(settings, folder)
     if gate is not None:
         # Last, so that what it refuses already has its id and its API's form of errors.
         register_access(app, gate)

@@ -38,7 +38,8 @@ def is_event_loop() -> bool:
 def run(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `function` in a native thread under gevent, and in place on any other host.
 
-    Raises whatever `function` raises.
+    It must not log, nor take a lock that the event loop takes, too: such a lock is gevent's, and
+    who waits for it across threads may wait for ever. Raises whatever `function` raises.
     """
     if not is_event_loop():
         return function(*args, **kwargs)

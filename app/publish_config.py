@@ -1,6 +1,7 @@
-"""`python -m app.publish_config FOLDER`: check the configuration file, and hand it to the workers.
+"""`python -m app.publish_config FOLDER SECONDS`: check the configuration for the workers.
 
-gunicorn's master runs it in a process of its own at the start and for each SIGHUP.
+gunicorn's master runs it in a process of its own at the start and for each SIGHUP. After so many
+seconds it ends by SIGALRM, wherever it hangs.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ def _report(problems: Sequence[Problem], *, has_served: bool) -> int:
 
 
 if __name__ == "__main__":
+    signal.alarm(int(sys.argv[2]))
     os.nice(NICENESS)
     # A terminal sends Ctrl-C to every process; the master tells this one when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -191,7 +191,7 @@ TABLE: tuple[Setting, ...] = (
         "METRICS_BIND",
         None,
         casts.address,
-        "address and port for GET /metrics alone, which then is not on the server's own",
+        "address and port for GET /metrics and probes; the server's own then has no metrics",
     ),
 )
 

@@ -37,6 +37,10 @@ REST_SECONDS = 1.0
 # How long a client may still send when its connection is about to be closed.
 LINGER_SECONDS = 2.0
 CHUNK = 64 * 1024
+# Above this share of a worker's connections they are needed for others, so that a client gets this
+# long, in seconds, for either.
+CROWDED_SHARE = 0.9
+CROWDED_SECONDS = 0.01
 
 # What a client is told of each of gunicorn's errors; the first kind that fits is taken. None
 # repeats what was sent.
@@ -66,6 +70,16 @@ UNREADABLE = InvalidRequest("the request cannot be read as HTTP")
 class Worker(GeventWorker):
     """GeventWorker with JSON for its errors, and without answers to what nobody asked."""
 
+    _num_connections = 0
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve one connection to its end."""
+        self._num_connections += 1
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self._num_connections -= 1
+
     def handle_request(self, listener_name: Any, req: Request, sock: Any, addr: Any) -> Any:
         """Serve one request. Raises StopIteration if it was the connection's last."""
         is_last = False
@@ -76,8 +90,8 @@ class Worker(GeventWorker):
         except TimeoutError:
             log.info("a connection was closed: its client has stopped reading")
             raise StopIteration from None
-        if not _is_read(req, sock):
-            _linger(sock)
+        if not _is_read(req, sock, self._at_most(REST_SECONDS)):
+            _linger(sock, self._at_most(LINGER_SECONDS))
             is_last = True
         if is_last:
             raise StopIteration
@@ -98,7 +112,12 @@ class Worker(GeventWorker):
             client.sendall(answer(error.for_client(request_id), request_id))
         except OSError:
             return
-        _linger(client)
+        _linger(client, self._at_most(LINGER_SECONDS))
+
+    def _at_most(self, seconds: float) -> float:
+        """`seconds`, or next to none where connections are short."""
+        is_crowded = self._num_connections > CROWDED_SHARE * self.worker_connections
+        return CROWDED_SECONDS if is_crowded else seconds
 
 
 def told(exc: BaseException) -> ApiError:
@@ -122,11 +141,11 @@ def answer(error: ApiError, request_id: str) -> bytes:
     return "\r\n".join((*head, "", body)).encode("ascii")
 
 
-def _is_read(req: Request, sock: Any) -> bool:
+def _is_read(req: Request, sock: Any, seconds: float) -> bool:
     """Whether the connection is at the end of the request, after reading a short rest of it."""
     if req.body.failed or getattr(req.body.reader, "length", 0) > MAX_REST:
         return False
-    deadline = time.monotonic() + REST_SECONDS
+    deadline = time.monotonic() + seconds
     try:
         for _ in range(0, MAX_REST, CHUNK // 16):
             sock.settimeout(max(deadline - time.monotonic(), 0.001))
@@ -137,16 +156,16 @@ def _is_read(req: Request, sock: Any) -> bool:
     return False
 
 
-def _linger(sock: Any) -> None:
+def _linger(sock: Any, seconds: float) -> None:
     """Read on for a moment: closing with bytes unread would take the answer from the client.
 
     RFC 9112, section 9.6.
     """
-    deadline = time.monotonic() + LINGER_SECONDS
+    deadline = time.monotonic() + seconds
     try:
         sock.shutdown(socket.SHUT_WR)
-        while (seconds := deadline - time.monotonic()) > 0:
-            sock.settimeout(seconds)
+        while (left := deadline - time.monotonic()) > 0:
+            sock.settimeout(left)
             if not sock.recv(CHUNK):
                 return
             # A client that sends without a pause must not hold the event loop.

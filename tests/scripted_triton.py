@@ -302,8 +302,7 @@ class ScriptedHttpTriton:
     """Triton's HTTP side, for embedding and rerank models."""
 
     def __init__(self) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
+        self._server = _HttpServer(("127.0.0.1", 0), _Handler)
         self._server.triton = self  # type: ignore[attr-defined]
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
         # The polling interval is how long stopping takes.
@@ -366,6 +365,12 @@ def encoder_of_scores() -> dict[str, Any]:
 def score_by_length(tensors: Mapping[str, Any]) -> Any:
     """`[B, 1]`: a logit that grows with the number of tokens."""
     return (tensors["attention_mask"].sum(axis=1, keepdims=True) - 6) / 4
+
+
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+    # Of the default of 5 that connect at once, a sixth would wait for a second.
+    request_queue_size = 128
 
 
 class _Handler(BaseHTTPRequestHandler):

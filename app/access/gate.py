@@ -9,6 +9,7 @@ from app.access.keys import ApiKey, Limits, find_key
 from app.access.leases import Lease, Places
 from app.access.windows import Windows
 from app.errors import AuthenticationError, ConfigurationError, Problem
+from app.lifecycle.service_folder import ServiceFolder
 from app.setting_casts import MEMORY_STORAGE
 from app.settings import Settings
 
@@ -16,20 +17,21 @@ log = logging.getLogger(__name__)
 
 
 class Gate:
-    """Who may ask, and how much.
+    """Who may ask, and how much. The service's `folder` keeps the keys of the key file.
 
     Raises:
-        ConfigurationError: the key file is broken, or the shared storage has no such address.
+        ConfigurationError: the key file is broken and no keys were kept, or the shared storage has
+            no such address.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, folder: ServiceFolder | None) -> None:
         limits = _limits(settings)
         self._own = tuple(
             ApiKey(digest, f"API_KEYS-{place}", limits)
             for place, digest in enumerate(settings.api_keys or (), start=1)
         )
         path = settings.api_keys_file
-        self._file = None if path is None else KeyFile(path, limits)
+        self._file = None if path is None else KeyFile(path, limits, folder)
         self._windows = _windows(settings.rate_limit_storage)
         self._places = Places()
 
@@ -58,7 +60,7 @@ class Gate:
         return self._own if self._file is None else (*self._own, *self._file.keys())
 
 
-def open_gate(settings: Settings) -> Gate | None:
+def open_gate(settings: Settings, folder: ServiceFolder | None = None) -> Gate | None:
     """The gate, or None if the settings name no keys: then no request needs one.
 
     Raises:
@@ -68,7 +70,7 @@ def open_gate(settings: Settings) -> Gate | None:
         if _limits(settings) != Limits():
             log.warning("limits of keys have no effect without API_KEYS or API_KEYS_FILE")
         return None
-    return Gate(settings)
+    return Gate(settings, folder)
 
 
 def _limits(settings: Settings) -> Limits:

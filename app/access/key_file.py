@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 from app import offload
+from app.access.kept_keys import keep, kept
 from app.access.keys import ApiKey, Limits, parse_keys
 from app.errors import ConfigurationError, Problem
+from app.lifecycle.service_folder import ServiceFolder
 
 log = logging.getLogger(__name__)
 
@@ -19,24 +21,27 @@ INTERVAL = 1.0
 MAX_BYTES = 2**20
 # Of a broken file, in the log.
 MAX_PROBLEMS = 5
+# Writing a thousand takes some 8 ms.
+MAX_KEYS_ON_LOOP = 1000
 
 Signature = tuple[int, ...]
 
 
 class KeyFile:
-    """The keys of a file as it was when it was last right.
+    """The keys of a file as it was when it was last right, which the `folder` keeps.
 
     Raises:
-        ConfigurationError: the file is broken now, at the start.
+        ConfigurationError: the file is broken now, at the start, and no keys were kept.
     """
 
-    def __init__(self, path: Path, defaults: Limits) -> None:
+    def __init__(self, path: Path, defaults: Limits, folder: ServiceFolder | None = None) -> None:
         self._path = path
         self._defaults = defaults
+        self._folder = folder
         self._lock = threading.Lock()
         self._looked_at = time.monotonic()
         self._signature = _signature(path)
-        self._keys = _read(path, defaults)
+        self._keys = self._first()
 
     def keys(self) -> tuple[ApiKey, ...]:
         """What a request is compared with; at most once a second after a look at the file."""
@@ -46,6 +51,28 @@ class KeyFile:
             finally:
                 self._lock.release()
         return self._keys
+
+    def _first(self) -> tuple[ApiKey, ...]:
+        try:
+            keys = _read(self._path, self._defaults)
+        except ConfigurationError as error:
+            found = None if self._folder is None else kept(self._folder)
+            if found is None:
+                raise
+            told = _told(error)
+            log.error("API_KEYS_FILE is not used, the keys are the %d before: %s", len(found), told)
+            return found
+        self._keep(keys)
+        return keys
+
+    def _keep(self, keys: tuple[ApiKey, ...]) -> None:
+        if self._folder is None:
+            return
+        try:
+            offload.run_if(len(keys) > MAX_KEYS_ON_LOOP, keep, self._folder, keys)
+        except OSError as error:
+            told = "the keys cannot be kept for workers that start while API_KEYS_FILE is broken"
+            log.warning("%s: %s", told, error.strerror)
 
     def _look(self) -> None:
         # The signature first: what is written from here on is another change.
@@ -59,10 +86,15 @@ class KeyFile:
         try:
             self._keys = offload.run(_read, self._path, self._defaults)
         except ConfigurationError as error:
-            told = "; ".join(map(str, error.problems[:MAX_PROBLEMS]))
+            told = _told(error)
             log.error("the new API_KEYS_FILE is not used, the keys stay as they were: %s", told)
         else:
             log.info("%s: %d keys", self._path.name, len(self._keys))
+            self._keep(self._keys)
+
+
+def _told(error: ConfigurationError) -> str:
+    return "; ".join(map(str, error.problems[:MAX_PROBLEMS]))
 
 
 def _signature(path: Path) -> Signature | None:

@@ -15,6 +15,8 @@ from app.settings import PROJECT_ROOT
 
 # The code by which gunicorn's callers know that the application cannot be loaded.
 EXIT_APP_LOAD = 4
+# Seconds for a check. A worker may take 60 to load the same, and does not stand behind others.
+CHECK_LIMIT = 300
 
 
 class Master:
@@ -73,6 +75,8 @@ class Master:
         try:
             _, status = os.waitpid(self._checking, 0)
             self._checking = None
+            if os.WIFSIGNALED(status):
+                self._server.log.error("%s; the server cannot start", _how_it_ended(status))
             if status:
                 sys.exit(EXIT_APP_LOAD)
         except BaseException:
@@ -118,16 +122,24 @@ class Master:
             return True
         self._checking = None
         if os.WIFSIGNALED(status):
-            name = signal.Signals(os.WTERMSIG(status)).name
-            self._server.log.error("The check was sent %s; the configuration is as before", name)
+            ended = _how_it_ended(status)
+            self._server.log.error("%s; the configuration is as before", ended)
         return False
 
     def _check(self) -> int:
         """Start the process that checks the configuration and publishes it."""
-        command = [sys.executable, "-m", "app.publish_config", str(self._folder.path)]
+        module, folder = "app.publish_config", str(self._folder.path)
+        command = [sys.executable, "-m", module, folder, str(CHECK_LIMIT)]
         path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
         closed = [(os.POSIX_SPAWN_CLOSE, each.fileno()) for each in self._server.LISTENERS]
         environ = {**os.environ, "PYTHONPATH": path}
         # Its numbers are not those of a worker.
         environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
         return os.posix_spawn(command[0], command, environ, file_actions=closed)
+
+
+def _how_it_ended(status: int) -> str:
+    number = os.WTERMSIG(status)
+    if number == signal.SIGALRM:
+        return f"The check took longer than {CHECK_LIMIT} s and was ended"
+    return f"The check was sent {signal.Signals(number).name}"

@@ -32,6 +32,7 @@ class ServiceFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._snapshot = path / "snapshot.json"
+        self._keys = path / "keys.json"
         self._served = path / "served"
         self._stopping = path / "stopping"
 
@@ -53,10 +54,7 @@ class ServiceFolder:
     def publish(self, snapshot: Snapshot) -> None:
         """Put the snapshot in the place of the one before, as a whole. Raises OSError."""
         texts = {str(path): text for path, text in snapshot.texts.items()}
-        fresh = self._snapshot.with_suffix(f".{os.getpid()}")
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE), "w") as file:
-            json.dump({"path": str(snapshot.path), "texts": texts}, file)
-        fresh.replace(self._snapshot)
+        _replace(self._snapshot, json.dumps({"path": str(snapshot.path), "texts": texts}))
 
     def snapshot(self) -> Snapshot:
         """The last that was published. Raises OSError."""
@@ -71,6 +69,14 @@ class ServiceFolder:
         except FileNotFoundError:
             return None
         return found.st_ino, found.st_mtime_ns
+
+    def keep_keys(self, text: str) -> None:
+        """Put what is known of the API keys in the place of what was before. Raises OSError."""
+        _replace(self._keys, text)
+
+    def kept_keys(self) -> str:
+        """What was kept last. Raises OSError, if there is nothing, too."""
+        return self._keys.read_text()
 
     def note_served(self) -> None:
         """A worker has started."""
@@ -93,3 +99,11 @@ class ServiceFolder:
     def remove(self) -> None:
         """The end of the service."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file as a whole: who reads it meanwhile gets the old one."""
+    fresh = path.with_suffix(f".{os.getpid()}")
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE), "w") as file:
+        file.write(text)
+    fresh.replace(path)

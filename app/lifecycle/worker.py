@@ -18,7 +18,7 @@ LAST_WORDS = 5.0
 
 
 class Lifecycle:
-    """A worker's part in the service of `folder`.
+    """A worker's part in the service of `folder`, made before the worker reads the snapshot.
 
     `reload` takes over the folder's snapshot. `end_requests` ends those that are open; it is called
     from `graceful_timeout` - 5 seconds after `leave` on (after half of it if that is later), until

@@ -13,13 +13,18 @@ from app.observability.worker_files import FOLDER
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
+def is_in_files() -> bool:
+    """Whether the numbers are those of gunicorn's workers, in files, and not this process's own."""
+    return FOLDER in os.environ
+
+
 def metrics_text() -> bytes:
     """All numbers in text format 0.0.4, under gunicorn those of all workers.
 
-    It takes some 10 µs for each series and worker, and no lock that others use: it may run in a
-    native thread.
+    It takes some 10 µs for each series and worker. If it `is_in_files` it takes no lock that others
+    use and may run in a native thread; else it takes those of the numbers.
     """
-    if FOLDER not in os.environ:
+    if not is_in_files():
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no types here

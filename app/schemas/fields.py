@@ -56,8 +56,7 @@ def within(name: Any) -> Iterator[None]:
 class StrictField(fields.Field[Any]):
     """A field whose null and absence have clear messages. Subclasses give `parse`."""
 
-    # marshmallow collects the messages of a class from this attribute, and types it so.
-    default_error_messages = {  # noqa: RUF012
+    default_error_messages = {  # noqa: RUF012  # marshmallow reads this attribute, and types it so
         "required": "is required",
         "null": "must not be null",
     }

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from app.errors import ApiError
 from app.services.catalogue import Catalogue, ServedModel
+from app.triton.address import Address
+from app.triton.replicas import ReplicaState
 
 log = logging.getLogger(__name__)
 
 MAX_CONCURRENT_CHECKS = 16
+# Seconds after which the log is told again what has not changed.
+REMARK_INTERVAL = 60.0
 
 
 def readiness(catalogue: Catalogue) -> dict[str, Any]:
@@ -30,11 +38,9 @@ def readiness(catalogue: Catalogue) -> dict[str, Any]:
 def _report(model: ServedModel) -> dict[str, Any]:
     states = model.backend.replicas.states()
     num_ready = sum(state.is_ready for state in states)
-    for state in states:
-        if state.error is not None:
-            where, code = state.address.host_and_port, state.error.code
-            detail = state.error.detail or ""
-            log.warning("%s is not ready at %s: %s: %r", model.spec.name, where, code, detail)
+    for address, error in _remarks.setdefault(model.backend.replicas, _Remarks()).new(states):
+        where, detail = address.host_and_port, error.detail or ""
+        log.warning("%s is not ready at %s: %s: %r", model.spec.name, where, error.code, detail)
     report: dict[str, Any] = {
         "ready": num_ready > 0,
         "tritons": {"ready": num_ready, "total": len(states)},
@@ -43,3 +49,27 @@ def _report(model: ServedModel) -> dict[str, Any]:
     if errors and not num_ready:
         report["cause"] = errors[0].message
     return report
+
+
+class _Remarks:
+    """What the log was told about a model's Tritons, and when: anybody may ask again and again."""
+
+    def __init__(self) -> None:
+        self._told: dict[Address, tuple[str | None, float]] = {}
+
+    def new(self, states: Sequence[ReplicaState]) -> list[tuple[Address, ApiError]]:
+        """What is wrong with each that was not so before, or was last told a minute ago."""
+        now, before, found = time.monotonic(), self._told, []
+        self._told = {}
+        for address, error in ((state.address, state.error) for state in states):
+            if error is None:
+                continue
+            code, told_at = before.get(address, ("", now))
+            if code != error.code or now - told_at >= REMARK_INTERVAL:
+                found.append((address, error))
+                told_at = now
+            self._told[address] = error.code, told_at
+        return found
+
+
+_remarks: WeakKeyDictionary[Any, _Remarks] = WeakKeyDictionary()

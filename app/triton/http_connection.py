@@ -170,9 +170,7 @@ class _Clients:
         self._own = threading.local()
         self._threads: ThreadPoolExecutor | None = None
 
-    def ask(
-        self, question: Callable[[_Client], T], limit: float, cancellation: Cancellation
-    ) -> T:
+    def ask(self, question: Callable[[_Client], T], limit: float, cancellation: Cancellation) -> T:
         """What `question` gives within `limit` seconds, waiting for a connection included.
 
         Raises:

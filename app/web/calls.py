@@ -6,6 +6,7 @@ import functools
 import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 from flask import Response, current_app, g, request
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 # Parsing more than this takes longer than the event loop can bear.
 MAX_BYTES_ON_LOOP = 64 * 1024
+MAX_UNKNOWN_TOLD = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ def takes(
             if form.sign is not None and body.get("model") is None:
                 body["model"] = registry.only(*tasks).name
             registry.resolve(model_name(body), *tasks)
-            parsed = offload.run_if(is_large, _parsed, body, form.schema)
+            _note_unknown(body, form.schema)
+            parsed = offload.run_if(is_large, parse, form.schema, body)
             g.model = parsed.model
             return _watched(form.view, Call(parsed, context, server))
 
@@ -144,11 +147,6 @@ def generated(generating: Generating, call: Call, form: StreamForm = PLAIN) -> R
     return event_stream_response(events, told, form, call.context.arrivals)
 
 
-def _parsed(body: dict[str, Any], schema: RequestSchema) -> Any:
-    _note_unknown(body, schema)
-    return parse(schema, body)
-
-
 def _watched(view: Callable[[Call], Response], call: Call) -> Response:
     watching = watch(request.environ, call.context.cancellation.cancel)
     try:
@@ -162,6 +160,7 @@ def _watched(view: Callable[[Call], Response], call: Call) -> Response:
 
 def _note_unknown(body: dict[str, Any], schema: RequestSchema) -> None:
     if log.isEnabledFor(logging.DEBUG):
-        unknown = sorted(name[:64] for name in body if name not in schema.load_fields)
-        if unknown:
-            log.debug("fields that change nothing: %r", unknown[:32])
+        unknown = (name[:64] for name in body if name not in schema.load_fields)
+        told = sorted(islice(unknown, MAX_UNKNOWN_TOLD))
+        if told:
+            log.debug("fields that change nothing: %r", told)

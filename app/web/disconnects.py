@@ -62,16 +62,19 @@ class _Watcher:
                     self._is_running = False
                     return
             for watch in watches:
-                if watch.is_gone():
+                if _is_over(watch):
                     watch.stop()
-                    _tell(watch)
 
 
-def _tell(watch: Watch) -> None:
+def _is_over(watch: Watch) -> bool:
+    """Whether there is nothing more to look for; calls the request off if its client has gone."""
     try:
+        if not watch.is_gone():
+            return False
         watch.on_gone()
     except Exception:  # the other requests are still to be watched
-        log.exception("calling a request off failed")
+        log.exception("looking for a request's client failed; only writes tell from here on")
+    return True
 
 
 _watcher = _Watcher()
@@ -84,9 +87,7 @@ def watch(environ: Mapping[str, Any], on_gone: Callable[[], None]) -> Watch:
     Works on Linux under gunicorn, Werkzeug's server and waitress; elsewhere only writes tell.
     """
     watch = Watch(_probe(environ), on_gone)
-    if watch.is_gone():
-        _tell(watch)
-    else:
+    if not _is_over(watch):
         _watcher.add(watch)
     return watch
 

@@ -11,11 +11,33 @@ from flask import Response, g
 from app.errors import ApiError
 
 SECOND_MS = 1000
+# A write of this size is what BODY_TIMEOUT allows the time for, as gevent counts it.
+PIECE_BYTES = 64 * 1024
 
 
 def json_response(content: Any, status: int = 200) -> Response:
-    """`content` as JSON."""
-    return Response(orjson.dumps(content), status, mimetype="application/json")
+    """`content` as JSON, which is written in pieces if it is large."""
+    body = orjson.dumps(content)
+    if len(body) <= PIECE_BYTES:
+        return Response(body, status, mimetype="application/json")
+    headers = {"Content-Length": str(len(body))}
+    return Response(_Pieces(body), status, headers, mimetype="application/json")
+
+
+class _Pieces:
+    """The bytes of a body, one piece after another; only the one that is sent is there twice."""
+
+    def __init__(self, body: bytes) -> None:
+        self._rest = memoryview(body)
+
+    def __iter__(self) -> _Pieces:
+        return self
+
+    def __next__(self) -> bytes:
+        piece, self._rest = self._rest[:PIECE_BYTES], self._rest[PIECE_BYTES:]
+        if not piece:
+            raise StopIteration
+        return bytes(piece)
 
 
 def error_response(error: ApiError) -> Response:

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask
 
 from app import offload
-from app.observability.exposition import CONTENT_TYPE, metrics_text
+from app.observability.exposition import CONTENT_TYPE, is_in_files, metrics_text
 from app.observability.sampling import sample
 from app.observability.worker_files import SLOT
 from app.settings import Settings
@@ -19,8 +19,10 @@ from app.settings import Settings
 log = logging.getLogger(__name__)
 
 PATH = "/metrics"
+# What the application itself answers there: connections to it are never short of these.
+PROBES = ("/livez", "/readyz")
 METHODS = ("GET", "HEAD")
-NOT_FOUND = b"there is nothing but GET /metrics at this address\n"
+NOT_FOUND = b"there is nothing but GET /metrics, /livez and /readyz at this address\n"
 
 StartResponse = Callable[..., Any]
 WsgiApplication = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
@@ -30,14 +32,14 @@ _one_at_a_time = threading.Lock()
 
 
 def scrape() -> bytes:
-    """The metrics as they are now. Much of it happens off the event loop."""
+    """The metrics as they are now. Under gunicorn much of it happens off the event loop."""
     with _one_at_a_time:
         sample()
-        return offload.run(metrics_text)
+        return offload.run_if(is_in_files(), metrics_text)
 
 
 def register_metrics_address(app: Flask, settings: Settings) -> None:
-    """Serve the metrics, and nothing else, on the connections that came to METRICS_BIND."""
+    """Serve the metrics and the probes alone on the connections that came to METRICS_BIND."""
     if settings.metrics_bind is None:
         return
     if SLOT not in os.environ:
@@ -63,6 +65,8 @@ class MetricsAddress:
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         connection = environ.get("gunicorn.socket")
         if connection is None or not self._is_ours(connection.getsockname()):
+            return self._application(environ, start_response)
+        if environ["PATH_INFO"] in PROBES and environ["REQUEST_METHOD"] in METHODS:
             return self._application(environ, start_response)
         connection.settimeout(self._patience)
         if environ["PATH_INFO"] != PATH or environ["REQUEST_METHOD"] not in METHODS:

@@ -1,4 +1,4 @@
-"""The keys of the settings: reliability 2.5."""
+"""The keys of the settings."""
 
 from __future__ import annotations
 

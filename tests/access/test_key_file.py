@@ -1,4 +1,4 @@
-"""Rotation without a restart: reliability 2.5."""
+"""Rotation without a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys are digests; how they are read and found: reliability 2.5."""
+"""Keys are digests; how they are read and found."""
 
 from __future__ import annotations
 

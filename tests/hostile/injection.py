@@ -38,7 +38,7 @@ LINES = [
     "=cmd|' /C calc'!A1",
 ]
 
-# For template engines: reliability 2.4. None may become anything else.
+# For template engines. None may become anything else.
 TEMPLATES = [
     "{{ 7 * 7 }}",
     "{% for x in range(9) %}x{% endfor %}",

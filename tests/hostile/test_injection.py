@@ -160,6 +160,7 @@ LEAKS = re.compile(
 )
 
 
+@pytest.mark.case("D8", "Keys, prompts and a backend's words in logs and errors")
 def test_canaries_are_nowhere(
     server: Server, triton: ScriptedTriton, http_triton: ScriptedHttpTriton
 ) -> None:

@@ -1,4 +1,4 @@
-"""JSON that is made to be expensive: depth, width, numbers, texts. reliability F20 and 2.4."""
+"""JSON that is made to be expensive: depth, width, numbers, texts. reliability F20."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tests.hostile.wire import Wire
 from tests.live.http import Server
 from tests.live.waiting import wait_until
 from tests.observability.samples import Samples
-from tests.scripted_triton import ScriptedHttpTriton, token_vectors
+from tests.scripted_triton import ScriptedHttpTriton, encoder_of_scores, token_vectors
 
 SOON = 10.0
 NUM_LEAVING = 80
@@ -40,25 +40,30 @@ def num_running(server: Server, model: str) -> float:
     return samples.value("requests_running", model=model)
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("/v1/embeddings", {"model": EMBEDDING, "input": ["a"] * 9}),
-        ("/v1/rerank", {"model": RERANKER, "query": "a", "documents": ["b"]}),
-        ("/v1/score", {"model": RERANKER, "text_1": "a", "text_2": ["b"]}),
-    ],
-)
-def test_the_places_of_those_who_left_are_free(
-    server: Server, busy: ScriptedHttpTriton, path: str, body: dict[str, Any]
-) -> None:
-    """More than there are connections to Triton, so that some wait for one."""
-    raw = json.dumps(body).encode()
+def leave(server: Server, path: str, body: dict[str, Any]) -> None:
+    """Many ask, and go once all are at work."""
+    raw, before = json.dumps(body).encode(), num_running(server, body["model"])
     leaving = [Wire(server) for _ in range(NUM_LEAVING)]
     for connection in leaving:
         connection.send(request(f"Content-Length: {len(raw)}", target=path, body=raw))
-    model = body["model"]
-    wait_until(lambda: num_running(server, model) == NUM_LEAVING, "all of them", SOON)
+    enough = before + NUM_LEAVING
+    wait_until(lambda: num_running(server, body["model"]) == enough, "all of them", SOON)
     for connection in leaving:
         connection.socket.close()
-    wait_until(lambda: num_running(server, model) == 0, "the free places", SOON)
+
+
+def test_the_places_of_those_who_left_are_free(server: Server, busy: ScriptedHttpTriton) -> None:
+    """Also of those who waited for a connection to Triton, of which there are fewer."""
+    leave(server, "/v1/embeddings", {"model": EMBEDDING, "input": ["a"] * 9})
+    wait_until(lambda: num_running(server, EMBEDDING) == 0, "the free places", SOON)
     busy.infer = token_vectors
+    body = {"model": EMBEDDING, "input": "a"}
+    assert server.post("/v1/embeddings", body).status == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/rerank", "/v1/score"])
+def test_so_are_those_of_pairs(server: Server, busy: ScriptedHttpTriton, path: str) -> None:
+    busy.config, busy.output = encoder_of_scores(), "logits"
+    body = {"model": RERANKER, "query": "a", "documents": ["b"], "text_1": "a", "text_2": "b"}
+    leave(server, path, body)
+    wait_until(lambda: num_running(server, RERANKER) == 0, "the free places", SOON)

@@ -1,4 +1,4 @@
-"""Every limit of a request at the limit and at one more: reliability 4.
+"""Every limit of a request at the limit and at one more.
 
 One more is refused with the field's name, in a short message, before anything is tokenised.
 """

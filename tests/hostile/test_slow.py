@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from tests.applications import EMBEDDING, standard_configuration, write_configuration
 from tests.backends.language_models import VLLM_INPUTS, VLLM_OUTPUTS, serve
 from tests.backends.vllm_jobs import piece
 from tests.hostile.conftest import BODY_TIMEOUT, TORRENT
 from tests.hostile.requests import BODY, request, sized
 from tests.hostile.wire import TIMEOUT, Wire, wire
 from tests.live.http import Server
+from tests.live.servers import running
 from tests.live.waiting import wait_until
-from tests.scripted_triton import ScriptedTriton
+from tests.scripted_triton import ScriptedHttpTriton, ScriptedTriton
 
 # gunicorn's `keepalive`, in seconds; a busy machine is late.
 HEAD_TIMEOUT = 5.0
@@ -29,7 +34,11 @@ NUM_SLOW = 60
 # With --whole; the scripted Triton serves 32 streams at once.
 NUM_SLOW_WHOLE = 500
 NUM_STALLED, NUM_STALLED_WHOLE = 10, 30
+NUM_CONNECTIONS = 20
 MIB = 2**20
+# 8 MB of JSON, of which the sockets keep 4 at most.
+NUM_TEXTS, NUM_DIMS = 64, 10_000
+BYTES_PER_SECOND = MIB
 
 
 def trickle(connection: Wire, data: bytes, *, each: float) -> float:
@@ -136,6 +145,23 @@ def _has_ended(connection: Wire) -> bool:
         return True
 
 
+def test_refused_bodies_do_not_keep_the_connections(
+    triton: ScriptedTriton, http_triton: ScriptedHttpTriton, tmp_path: Path
+) -> None:
+    """Ten times as many as there are, each of which would be kept for 2 seconds."""
+    path = write_configuration(
+        tmp_path, standard_configuration(triton.address, http_triton.address)
+    )
+    limits = {"MAX_BODY_BYTES": "1000", "WORKER_CONNECTIONS": str(NUM_CONNECTIONS)}
+    with running("gunicorn", path, tmp_path / "log", **limits) as server, ExitStack() as stack:
+        for _ in range(10 * NUM_CONNECTIONS):
+            connection = stack.enter_context(closing(Wire(server).socket))
+            connection.sendall(sized(10**6, BODY))
+        begun = time.monotonic()
+        assert server.get("/livez").status == 200
+        assert time.monotonic() - begun < LATE
+
+
 def torrent(_: Any, context: Any) -> Iterator[Any]:
     """More than any buffer on the way holds."""
     # Six times as long as JSON: the server keeps the text of an answer for as long as it takes.
@@ -182,3 +208,27 @@ def test_readers_that_stall_are_cut_and_cost_little(
     assert len(stopped) == count
     for reader in readers:
         reader.socket.close()
+
+
+def test_a_slow_reader_that_goes_on_gets_all_of_a_large_answer(
+    server: Server, http_triton: ScriptedHttpTriton
+) -> None:
+    """It takes several times as long as a reader may stand still."""
+    vector = np.random.default_rng(7).random(NUM_DIMS)
+    http_triton.infer = lambda tensors: np.broadcast_to(
+        vector, (*tensors["input_ids"].shape, NUM_DIMS)
+    )
+    raw = json.dumps({"model": EMBEDDING, "input": ["a"] * NUM_TEXTS}).encode()
+    with closing(Wire(server, receive_buffer=65536).socket) as reader:
+        reader.sendall(request(f"Content-Length: {len(raw)}", target="/v1/embeddings", body=raw))
+        received = bytearray(reader.recv(65536))
+        head, _, _ = received.partition(b"\r\n\r\n")
+        size = int(re.search(rb"Content-Length: (\d+)", head)[1])  # type: ignore[index]
+        begun = time.monotonic()
+        while len(received) < len(head) + 4 + size:
+            part = reader.recv(65536)
+            assert part, f"the answer ends after {len(received)} of {size} bytes"
+            received += part
+            time.sleep(len(part) / BYTES_PER_SECOND)
+    assert time.monotonic() - begun > 2 * BODY_TIMEOUT
+    assert len(json.loads(received[len(head) :])["data"]) == NUM_TEXTS

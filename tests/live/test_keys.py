@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 from tests.applications import LLM, standard_configuration
 from tests.applications import write_configuration as write_standard
 from tests.faults.bench.gateway import NUM_WORKERS, Gateway
+from tests.faults.bench.processes import children
 from tests.live.http import JSON_HEADERS, TIMEOUT, Answer, OpenStream, Server
 from tests.live.waiting import wait_until
 from tests.scripted_triton import ScriptedHttpTriton, ScriptedTriton, say
@@ -147,6 +149,21 @@ def test_a_broken_file_leaves_the_keys_as_they_are(keyed: Keyed) -> None:
     keyed.write("sk-other-0123 this is no option")
     wait_until(lambda: has_said(keyed, "the keys stay as they were"), "a look at the file")
     assert statuses(keyed, PLAIN) == {200}
+    keyed.write(*LINES)
+
+
+def test_a_worker_that_starts_while_the_file_is_broken_has_the_same_keys(keyed: Keyed) -> None:
+    keyed.write("sk-other-0123 this is no option")
+    before = children(keyed.server.pid)
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(
+        lambda: keyed.server.log_text().count("Worker ready") == 2 * NUM_WORKERS, "two more", 60
+    )
+    assert not set(children(keyed.server.pid)) & set(before)
+    assert statuses(keyed, PLAIN) == {200}
+    assert statuses(keyed, "sk-other-0123") == {401}
+    assert keyed.server.log_text().count("the keys are the 3 before") == NUM_WORKERS
     keyed.write(*LINES)
 
 

@@ -77,12 +77,14 @@ def workers(samples: Samples) -> set[str]:
     }
 
 
-def test_only_the_metrics_are_at_their_address_and_only_there(
+def test_only_the_metrics_and_the_probes_are_at_their_address(
     served: Served,
 ) -> None:
     server, metrics = served.server, served.metrics
     assert server.get("/metrics").status == 404
     assert server.request("GET", "/metrics", headers={"Host": f"x:{metrics.port}"}).status == 404
+    assert [metrics.get(path).status for path in ("/livez", "/readyz")] == [200, 200]
+    assert metrics.request("POST", "/livez").status == 404
     for path in ("/", "/health", "/v1/models", "/metrics/", "//metrics"):
         assert metrics.get(path).status == 404
     assert metrics.post("/v1/completions", PROMPT).status == 404

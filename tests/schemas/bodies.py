@@ -42,6 +42,6 @@ def refusal(endpoint: str, **fields: Any) -> InvalidRequest:
         parsed(endpoint, **fields)
     error = caught.value
     assert error.status == 400
-    # reliability 2.4: however large the request was.
+    # However large the request was.
     assert len(str(error.as_dict()).encode()) <= 4096
     return error

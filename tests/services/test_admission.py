@@ -103,7 +103,7 @@ def test_who_was_cancelled_before_does_not_wait() -> None:
 
 
 def test_who_was_cancelled_is_not_admitted_even_where_there_is_room() -> None:
-    """reliability 2.1: of a client that left while queued nothing is executed."""
+    """Of a client that left while queued nothing is executed."""
     cancellation = Cancellation()
     cancellation.cancel()
     admission = Admission(1, 5, 5.0)

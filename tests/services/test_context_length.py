@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_refused(num_prompt: int, wanted: int | None) -> No
 def test_a_text_that_cannot_fit_is_refused_before_it_is_tokenised(
     num_characters: int, is_allowed: bool
 ) -> None:
-    """reliability 2.4: more than 16 characters for each token of the context."""
+    """More than 16 characters for each token of the context."""
     if is_allowed:
         check_length(num_characters, 100, "prompt")
         return

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from app.application import load_catalogue
+from app.errors import ApiError, BackendTimeout, BackendUnavailable
 from app.registry.files import ConfigurationFiles
-from app.services.readiness import readiness
+from app.services.readiness import REMARK_INTERVAL, readiness
 from app.settings import Settings
+from app.triton.address import Address
+from app.triton.replicas import ReplicaState
 from tests.applications import EMBEDDING, LLM, standard_configuration, write_configuration
 from tests.scripted_triton import Closed, Reply, ScriptedHttpTriton, ScriptedTriton
 
@@ -36,3 +40,45 @@ def test_the_log_tells_what_the_report_does_not(
     assert len(told) == 1
     assert "HTTPConnectionClosed" in told[0]
     assert "HTTPConnectionClosed" not in cause
+
+
+class Tritons:
+    """What two Tritons of a model say, None for nothing wrong."""
+
+    def __init__(self) -> None:
+        self.errors: list[ApiError | None] = [None, None]
+
+    def states(self) -> list[ReplicaState]:
+        places = (Address.parse(f"127.0.0.1:{port}") for port in (1, 2))
+        return [ReplicaState(*each) for each in zip(places, self.errors, strict=True)]
+
+
+def test_what_stays_as_it_is_is_told_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    tritons = Tritons()
+    model = SimpleNamespace(
+        spec=SimpleNamespace(name=LLM), backend=SimpleNamespace(replicas=tritons)
+    )
+
+    def told(*errors: ApiError | None) -> int:
+        """How much, when the Tritons are asked ten times within ten seconds."""
+        tritons.errors = list(errors)
+        caplog.clear()
+        for _ in range(10):
+            now[0] += 1
+            readiness([model])  # type: ignore[arg-type]  # as much of a catalogue as is looked at
+        return len(caplog.records)
+
+    gone, late = BackendUnavailable("gone", detail="port"), BackendTimeout("late", detail="port")
+    assert told(None, None) == 0
+    assert told(gone, None) == 1
+    assert told(gone, gone) == 1
+    assert told(gone, late) == 1
+    assert told(gone, None) == 0
+    assert told(gone, late) == 1
+    now[0] += REMARK_INTERVAL
+    assert told(gone, late) == 2
+    assert told(gone, late) == 0

@@ -1,4 +1,4 @@
-"""The Dockerfile and compose.yaml give no right that the server does not need: reliability 2.5."""
+"""The Dockerfile and compose.yaml give no right that the server does not need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every package that anything here installs is named by version and hash: reliability 2.5."""
+"""Every package that anything here installs is named by version and hash."""
 
 from __future__ import annotations
 

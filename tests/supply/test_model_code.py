@@ -1,4 +1,4 @@
-"""A model folder's own code runs only if that model's entry allows it: reliability 2.4."""
+"""A model folder's own code runs only if that model's entry allows it."""
 
 from __future__ import annotations
 

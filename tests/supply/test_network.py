@@ -1,4 +1,4 @@
-"""Starting the server reaches nothing but this machine: reliability 2.5."""
+"""Starting the server reaches nothing but this machine."""
 
 from __future__ import annotations
 

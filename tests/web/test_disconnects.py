@@ -127,3 +127,38 @@ def test_a_closed_socket_of_ours_is_gone(
     watch({"gunicorn.socket": server}, gone.set)
     server.close()
     assert gone.wait(1)
+
+
+def test_a_connection_that_cannot_be_looked_at_does_not_end_the_watching(
+    connection: tuple[socket.socket, socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client, server = connection
+    monkeypatch.setattr(disconnects, "_watcher", disconnects._Watcher())
+    looks: list[bool] = []
+
+    def is_gone() -> bool:
+        looks.append(True)
+        if len(looks) > 1:
+            raise ValueError("boom")
+        return False
+
+    gone, told = threading.Event(), threading.Event()
+    watch({"waitress.client_disconnected": is_gone}, told.set)
+    watch({"gunicorn.socket": server}, gone.set)
+    wait_until(lambda: len(looks) > 1, "a look that fails")
+    time.sleep(0.5)
+    client.close()
+    assert gone.wait(1)
+    # It is not looked at again, and its request goes on.
+    assert len(looks) == 2
+    assert not told.is_set()
+    assert len(caplog.records) == 1
+
+
+def test_a_connection_that_cannot_be_looked_at_at_first_is_no_failure() -> None:
+    def is_gone() -> bool:
+        raise ValueError("boom")
+
+    watch({"waitress.client_disconnected": is_gone}, lambda: None).stop()

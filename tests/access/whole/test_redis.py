@@ -1,4 +1,4 @@
-"""Limits that workers and hosts share, on a real Redis: reliability 2.1."""
+"""Limits that workers and hosts share, on a real Redis."""
 
 from __future__ import annotations
 

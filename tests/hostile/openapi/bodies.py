@@ -11,7 +11,7 @@ Path = tuple[str | int, ...]
 # 10^400 as JSON; Python writes it digit by digit.
 HUGE = 10**400
 SURROGATE, NUL, MEGABYTE = "\ud800", "a\0b", "x" * 2**20
-# reliability.md 6, D2, and what else confuses parsers.
+# What confuses parsers, and what is next to what is allowed.
 VALUES: tuple[Any, ...] = (
     None,
     True,

@@ -1,4 +1,4 @@
-"""schemathesis makes requests of the document, good and bad ones: reliability 6, D1.
+"""schemathesis makes requests of the document, good and bad ones: case D1.
 
 Left out are its checks that a good request succeeds, because rules between several fields are not
 in the document, and those of resources that are made and deleted, which there are none of.
