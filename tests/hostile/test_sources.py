@@ -91,7 +91,9 @@ SIZED_ARRAYS = {
     ),
     "app/backends/tensorrt_llm_tokens.py: np.zeros(size, np.float32)": "the model's vocabulary",
     "app/backends/word_lists.py: np.zeros((1, 2, width), np.int32)": "ids that are there",
-    "app/triton/http_connection.py: np.empty(size, np.uint8)": "what Triton says its answer has",
+    "app/triton/http_answers.py: np.empty(size, np.uint8)": (
+        "what Triton says its answer has, at most 512 MiB"
+    ),
     "app/triton/tensors.py: np.empty(texts.size, object)": "texts that are there",
     "app/triton/tensors.py: np.empty(len(items), object)": "texts that are there",
 }
