@@ -1,5 +1,6 @@
 """gunicorn with gevent. Every value comes from the settings table (app/settings.py)."""
 
+import ctypes
 import gc
 import math
 import os
@@ -12,6 +13,8 @@ from app.lifecycle.master import Master
 from app.lifecycle.service_folder import VARIABLE
 from app.observability import worker_files
 from app.settings import STARTED_AT, Settings
+
+M_ARENA_MAX = -8
 
 settings = Settings.load()
 
@@ -56,8 +59,9 @@ def pre_fork(server, worker):
 
 
 def post_fork(server, worker):
-    """Let the worker know its place before it loads anything."""
+    """Let the worker know its place before it loads anything, and starts a native thread."""
     worker_files.settle(metrics_folder(), worker.slot)
+    share_arenas()
 
 
 def child_exit(server, worker):
@@ -110,6 +114,16 @@ def begin_service(worker):
     signal.siginterrupt(signal.SIGTERM, False)
     lifecycle.note_served()
     worker.log.info("Worker ready (pid: %s)", worker.pid)
+
+
+def share_arenas():
+    """Let native threads share memory: glibc gives each one its own, and seldom any of it back.
+
+    https://man7.org/linux/man-pages/man3/mallopt.3.html
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_ARENA_MAX, 2)
 
 
 def settle_garbage_collector():
