@@ -44,10 +44,10 @@ class Breaker:
 
     It opens after five failures in a row, or when half of at least twenty calls within ten seconds
     failed. After a pause of a second, doubled up to thirty each time, one call is let through, and
-    another each five seconds while that is not answered; with an answer it closes. Probes shorten
-    the pause: one that succeeds after one that failed shows that Triton is back. While they fail,
-    no call is let through. After a single failure two failed probes open it as well, so that not
-    four more calls have to find out.
+    another each five seconds while that is not answered; with an answer it closes. While probes
+    fail, no call is let through; one that succeeds then shows that Triton is back, and closes it.
+    After a single failure two failed probes open it as well, so that not four more calls have to
+    find out.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -155,7 +155,7 @@ class Breaker:
         with self._lock:
             if is_ready:
                 if self._failed_probes:
-                    self._retry_at = self._known_until = self._clock()
+                    self._close()
                 self._trust()
                 return
             self._failed_probes += 1

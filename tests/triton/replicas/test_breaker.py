@@ -178,7 +178,7 @@ def test_a_probe_that_succeeds_after_one_that_failed_ends_the_pause(
     assert breaker.remaining == MAX_PAUSE
     breaker.probed(is_ready=False)
     breaker.probed(is_ready=True)
-    assert breaker.begin() is Entry.TRIAL
+    assert [breaker.begin() for _ in range(3)] == [Entry.ORDINARY] * 3
 
 
 def test_a_triton_that_always_says_ready_is_not_believed(breaker: Breaker) -> None:
@@ -202,7 +202,7 @@ def test_a_failure_and_two_failed_probes_open_it(breaker: Breaker) -> None:
     breaker.probed(is_ready=False)
     assert breaker.begin() is Entry.REFUSED
     breaker.probed(is_ready=True)
-    assert breaker.begin() is Entry.TRIAL
+    assert breaker.begin() is Entry.ORDINARY
 
 
 def test_what_opened_it_is_known_for_half_a_minute(breaker: Breaker, clock: Clock) -> None:

@@ -306,8 +306,8 @@ def test_our_own_deadline_says_nothing_of_triton(has_answered: bool) -> None:
     fleet.tritons[0].always = not_ready()
     fleet.failure()
     breaker = fleet.replicas._current()[0].breaker
-    breaker.probed(is_ready=False)
-    breaker.probed(is_ready=True)
+    # The pause is over.
+    breaker._retry_at = 0
     fleet.tritons[0].always = None
     _, lease = fleet.replicas.attempt(lambda lease: lease.connection.answer())
     if has_answered:
@@ -330,8 +330,8 @@ def test_a_call_that_nobody_waits_for_is_no_trial_any_more() -> None:
     fleet.tritons[0].always = not_ready()
     fleet.failure()
     breaker = fleet.replicas._current()[0].breaker
-    breaker.probed(is_ready=False)
-    breaker.probed(is_ready=True)
+    # The pause is over.
+    breaker._retry_at = 0
     fleet.tritons[0].always = None
     _, lease = fleet.replicas.attempt(lambda lease: lease.connection.answer())
     assert not breaker.allows()
@@ -360,5 +360,9 @@ def test_the_metrics_forget_a_model_that_is_served_no_more(
     fleet.failure()
     wait_until(lambda: ("m", 0, "open") in told, "the open breaker", 5)
     del fleet
-    gc.collect()
-    wait_until(lambda: told[-1] == ("m", 0, "closed"), "the closed breaker", 5)
+
+    def is_closed() -> bool:
+        gc.collect()
+        return told[-1] == ("m", 0, "closed")
+
+    wait_until(is_closed, "the closed breaker", 5)
