@@ -31,6 +31,7 @@ ENVIRONMENT = {"GRACEFUL_TIMEOUT": "10", "KEEP_ALIVE_INTERVAL": "1", "BODY_TIMEO
 """`: ` comments each second of silence; idle and first-token limits are the configuration's."""
 
 RUNNING = re.compile(r"^openai_api_requests_(?:running|waiting){[^}]*} (\S+)$", re.MULTILINE)
+BREAKER = re.compile(r'^openai_api_backend_breaker_state\{model="([^"]*)"[^}]*\} [12]', re.M)
 LAG = re.compile(
     r'^openai_api_event_loop_lag_seconds_bucket{.*le="([^"]+)".*} (\S+)$', re.MULTILINE
 )
@@ -136,6 +137,10 @@ class Gateway:
         for bound, count in LAG.findall(self._metrics()):
             found[float(bound)] += int(float(count))
         return found
+
+    def left_alone(self) -> set[str]:
+        """Models of which some worker leaves a Triton alone."""
+        return set(BREAKER.findall(self._metrics()))
 
     def _metrics(self) -> str:
         answer = self.server.get("/metrics")
