@@ -181,8 +181,8 @@ def test_each_worker_has_the_requests_of_a_minute(keyed: Keyed) -> None:
     answers = [keyed.get(MINUTE) for _ in range(30)]
     granted = sum(answer.status == 200 for answer in answers)
     assert LIMIT <= granted <= NUM_WORKERS * LIMIT
-    refused = answers[-1]
-    assert refused.status == 429
+    # Which worker takes a request is the system's choice: the last may meet one with some left.
+    refused = [answer for answer in answers if answer.status == 429][-1]
     assert refused.json()["error"]["code"] == "rate_limit_exceeded"
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
     assert refused.headers["x-ratelimit-remaining-requests"] == "0"
