@@ -32,7 +32,7 @@ help: ## this list
 run: $(VENV)/run-ready ## start a real Triton with three small models, and the server on port 5100
 	@$(BIN)/openai-api demo $(ARGS)
 
-test: $(CLIENTS_READY) $(VENV)/test-ready ## every test: unit, contract, live on a real Triton, client libraries
+test: $(CLIENTS_READY) $(VENV)/browser/ready $(VENV)/prometheus/ready $(VENV)/test-ready ## every test: unit, contract, live on a real Triton, client libraries
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/test-ready ## style, types and the layers' import contracts
@@ -106,9 +106,20 @@ $(SUPPLY)/ready: $(SUPPLY_LOCK) | $(BIN)/python
 	$(environment)
 
 # nginx and HAProxy, which only the long tests need.
-$(VENV)/proxies/ready: tests/proxies/install.sh
+$(VENV)/proxies/ready: tests/packages/fetch.sh
 	@echo "Fetching nginx and HAProxy unless they are there (once) ..."
-	@$< $(@D)
+	@$< $(@D) "nginx haproxy" nginx haproxy
+	@touch $@
+
+# A browser for the pages, and Prometheus for what it reads.
+$(VENV)/browser/ready: tests/packages/fetch.sh
+	@echo "Fetching Chromium unless it is there (once) ..."
+	@$< $(@D) "chromium" chromium fonts-dejavu-core fonts-noto-cjk
+	@touch $@
+
+$(VENV)/prometheus/ready: tests/packages/fetch.sh
+	@echo "Fetching Prometheus unless it is there (once) ..."
+	@$< $(@D) "prometheus promtool" prometheus
 	@touch $@
 
 $(FUZZ)/ready: tests/fuzz/requirements.txt | $(BIN)/python

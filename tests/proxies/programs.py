@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -13,10 +12,10 @@ from pathlib import Path
 
 from demo.ports import LOOPBACK, free_ports
 from tests.live.http import Server
+from tests.packages.programs import environment, program
 
 PROJECT = Path(__file__).parents[2]
-# Made by install.sh; empty where the programs are on PATH.
-INSTALLED = PROJECT / ".venv" / "proxies"
+KIND = "proxies"
 DEPLOY = PROJECT / "deploy"
 START_SECONDS = 20.0
 
@@ -27,19 +26,6 @@ TEMPORARY = "".join(
 )
 
 
-def program(name: str) -> str:
-    """Where a program is. Fails with what to do if it is nowhere."""
-    found = shutil.which(name) or shutil.which(name, path=str(INSTALLED / "usr" / "sbin"))
-    assert found, f"{name} is not there: install it, or run: make faults"
-    return found
-
-
-def environment() -> dict[str, str]:
-    """The process environment, in which the programs find libraries that came with them."""
-    libraries = [str(path) for path in INSTALLED.glob("*/lib/*-linux-gnu")]
-    return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(libraries)}
-
-
 def nginx(folder: Path, text: str) -> list[str]:
     """The command of nginx with a configuration file of this text."""
     path = folder / "nginx.conf"
@@ -47,14 +33,14 @@ def nginx(folder: Path, text: str) -> list[str]:
     # nginx gives up root for a user who may not enter pytest's folders.
     user = "user root;" if os.getuid() == 0 else ""
     also = f"daemon off; pid {folder}/nginx.pid; {user}"
-    return [program("nginx"), "-p", str(folder), "-c", str(path), "-e", "stderr", "-g", also]
+    return [program("nginx", KIND), "-p", str(folder), "-c", str(path), "-e", "stderr", "-g", also]
 
 
 def haproxy(folder: Path, text: str) -> list[str]:
     """The command of HAProxy with a configuration file of this text."""
     path = folder / "haproxy.cfg"
     path.write_text(text)
-    return [program("haproxy"), "-f", str(path)]
+    return [program("haproxy", KIND), "-f", str(path)]
 
 
 PROXIES = {"nginx": ("nginx.conf", nginx), "haproxy": ("haproxy.cfg", haproxy)}
@@ -77,7 +63,7 @@ def proxied(
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command(folder, text), env=environment(), stdout=output, stderr=output
+            command(folder, text), env=environment(KIND), stdout=output, stderr=output
         )
     try:
         _wait(own, process, log)
