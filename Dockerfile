@@ -5,21 +5,24 @@ ARG PYTHON_IMAGE=python:3.12-slim
 FROM ${PYTHON_IMAGE} AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-RUN python3 -m venv /opt/venv
-WORKDIR /opt/openai_api
+# Without pip, which nobody needs who runs the server.
+RUN python3 -m venv --without-pip /opt/venv
+WORKDIR /src
 
 # First the locked requirements: the layer stays as long as the lock does.
 COPY requirements.txt ./
-RUN /opt/venv/bin/python -m pip install --require-hashes --only-binary :all: -r requirements.txt
+RUN python3 -m pip --python /opt/venv install --require-hashes --only-binary :all: -r requirements.txt
 
-COPY setup.cfg pyproject.toml requirements.in README.md ./
-COPY wsgi.py gunicorn.conf.py openai_api_cli.py ./
+COPY setup.cfg pyproject.toml MANIFEST.in requirements.in README.md ./
+COPY wsgi.py gunicorn.conf.py openai_api_cli.py model_config.json ./
 COPY chat_templates ./chat_templates
 COPY app ./app
-# Installed where it lies, so that `openai-api` and openai_api_cli.py are the same code.
-RUN /opt/venv/bin/python -m pip install --no-deps --no-build-isolation --editable . \
-    && chmod -R a+rX,go-w . \
-    && chmod 0755 openai_api_cli.py
+# As a package, so that `openai-api` and openai_api_cli.py are the same code. Nobody may change it.
+RUN chmod -R a+rX,go-w . \
+    && python3 -m pip --python /opt/venv wheel --no-index --no-deps --no-build-isolation --wheel-dir dist . \
+    && python3 -m pip --python /opt/venv install --no-index --no-deps dist/*.whl \
+    && mkdir -p /opt/openai_api \
+    && install -m 0755 openai_api_cli.py /opt/openai_api/
 
 
 FROM ${PYTHON_IMAGE}

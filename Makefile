@@ -20,11 +20,14 @@ COMPILE = uv pip compile -q --universal --python-version 3.11 --generate-hashes 
 FUZZ := $(VENV)/fuzz
 FUZZ_SECONDS ?= 60
 
+# What builds the pages of docs/.
+DOCS := $(VENV)/docs
+
 # Where the cases are; a part of them can be run, and what was measured before is kept.
 FAULTS := tests/faults tests/proxies tests/clients/test_failures.py tests/clients/test_failures_cut.py tests/clients/test_curl.py \
 	tests/hostile tests/fuzz tests/access tests/web/test_access.py tests/web/test_access_tricks.py tests/prompting/test_control_tokens.py
 
-.PHONY: help run test check bench faults fuzz sbom audit lock clean
+.PHONY: help run test check docs bench faults fuzz sbom audit lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +35,7 @@ help: ## this list
 run: $(VENV)/run-ready ## start a real Triton with three small models, and the server on port 5100
 	@$(BIN)/openai-api demo $(ARGS)
 
-test: $(CLIENTS_READY) $(VENV)/browser/ready $(VENV)/prometheus/ready $(VENV)/test-ready ## every test: unit, contract, live on a real Triton, client libraries
+test: $(CLIENTS_READY) $(VENV)/browser/ready $(VENV)/prometheus/ready $(VENV)/proxies/ready $(VENV)/systemd/ready $(DOCS)/ready $(VENV)/test-ready ## every test: unit, contract, live on a real Triton, client libraries
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/test-ready ## style, types and the layers' import contracts
@@ -40,6 +43,10 @@ check: $(VENV)/test-ready ## style, types and the layers' import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+docs: $(DOCS)/ready ## build the documentation in site/, which needs no server and no network
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict $(ARGS)
+	@echo "Open site/index.html"
 
 bench: $(BENCH_READY) $(VENV)/test-ready ## measure it beside other servers (half an hour; needs a C compiler)
 	@$(MAKE) --no-print-directory -C benchmarks/native BIN=$(abspath $(BENCH))/bin
@@ -68,7 +75,7 @@ lock: ## renew the locked requirements (needs uv and npm)
 	npm update --prefix $(NODE) --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## remove everything that the other targets made
-	rm -rf sbom.json $(VENV) $(NODE)/node_modules demo/.venv demo/.environment.lock demo/models/all-minilm-l6-v2 .cache .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf sbom.json site $(VENV) $(NODE)/node_modules demo/.venv demo/.environment.lock demo/models/all-minilm-l6-v2 .cache .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -105,7 +112,10 @@ $(BENCH)/%/ready: benchmarks/requirements/%.txt | $(BIN)/python
 $(SUPPLY)/ready: $(SUPPLY_LOCK) | $(BIN)/python
 	$(environment)
 
-# nginx and HAProxy, which only the long tests need.
+$(DOCS)/ready: docs/requirements.txt | $(BIN)/python
+	$(environment)
+
+# nginx and HAProxy; the tests of the second are long ones.
 $(VENV)/proxies/ready: tests/packages/fetch.sh
 	@echo "Fetching nginx and HAProxy unless they are there (once) ..."
 	@$< $(@D) "nginx haproxy" nginx haproxy
@@ -115,6 +125,11 @@ $(VENV)/proxies/ready: tests/packages/fetch.sh
 $(VENV)/browser/ready: tests/packages/fetch.sh
 	@echo "Fetching Chromium unless it is there (once) ..."
 	@$< $(@D) "chromium" chromium fonts-dejavu-core fonts-noto-cjk
+	@touch $@
+
+$(VENV)/systemd/ready: tests/packages/fetch.sh
+	@echo "Fetching systemd-analyze unless it is there (once) ..."
+	@$< $(@D) "systemd-analyze" systemd
 	@touch $@
 
 $(VENV)/prometheus/ready: tests/packages/fetch.sh

@@ -33,6 +33,8 @@ keepalive = 5
 graceful_timeout = math.ceil(settings.graceful_timeout)
 timeout = 60
 loglevel = settings.server_log_level
+# The server's lines in the form of the application's.
+logger_class = "app.observability.gunicorn_log.GunicornLog"
 # gRPC channels and native threads do not survive a fork.
 preload_app = False
 control_socket_disable = True
@@ -88,15 +90,17 @@ def post_worker_init(worker):
     """A terminal sends Ctrl-C to the workers too, but when they end is the master's to say."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     begin_service(worker)
-    start_sampling()
+    start_sampling(worker)
     settle_garbage_collector()
 
 
-def start_sampling():
+def start_sampling(worker):
     """The metrics must not be imported before gevent has patched what they use."""
     from app.observability import sampling
+    from app.services import readiness
 
-    sampling.start()
+    sampling.start(worker)
+    readiness.keep_asking(lambda: worker.wsgi.extensions["openai_api"].catalogue)
 
 
 def begin_service(worker):

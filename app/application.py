@@ -14,12 +14,14 @@ from app.blueprints import (
     anthropic_messages,
     chat,
     completions,
+    docs,
     embed_v2,
     embeddings,
     health,
     metrics,
     models,
     openapi,
+    playground,
     rerank,
     responses,
     score,
@@ -29,6 +31,7 @@ from app.errors import ConfigurationError
 from app.lifecycle import open_files
 from app.lifecycle.service_folder import ServiceFolder
 from app.lifecycle.worker import Lifecycle
+from app.observability import tracing
 from app.observability.logs import configure_logging
 from app.observability.sampling import follow
 from app.registry import read_registry
@@ -60,6 +63,7 @@ BLUEPRINTS = (
     tokenization,
     health,
     openapi,
+    docs,
     metrics,
 )
 
@@ -68,6 +72,7 @@ def build(settings: Settings | None = None) -> Flask:
     """The WSGI application; see `app.create_app`."""
     settings = settings or Settings.load()
     configure_logging(settings)
+    tracing.configure(settings)
     folder = ServiceFolder.current()
     app = Flask("app", static_folder=None)
     requests = OpenRequests(open_files.possible(settings.worker_connections))
@@ -91,6 +96,8 @@ def build(settings: Settings | None = None) -> Flask:
     register_error_handlers(app)
     for module in BLUEPRINTS:
         app.register_blueprint(module.blueprint)
+    if settings.has_playground:
+        app.register_blueprint(playground.blueprint)
     gate = open_gate(settings, folder)
     if gate is not None:
         # Last, so that what it refuses already has its id and its API's form of errors.

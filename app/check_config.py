@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from app.application import CHAT_TEMPLATES
 from app.errors import ApiError, ConfigurationError, Problem
@@ -13,6 +15,8 @@ from app.registry.specs import GenerationFacts, Words
 from app.services.catalogue import LanguageModel, ServedModel, build_catalogue
 from app.services.template_warnings import template_warning
 from app.settings import Settings
+from app.terminal.escapes import printable
+from app.terminal.styles import styled
 from app.triton.errors import ModelNotReady
 from app.triton.replicas import ReplicaState
 
@@ -30,15 +34,39 @@ def check(settings: Settings, *, connect: bool) -> int:
     models, unusable = _load(registry, settings, files)
     problems += unusable
     for warning in (*registry.warnings, *filter(None, map(template_warning, models))):
-        print(f"warning: {warning}")
+        _tell(f"warning: {warning}")
     for model in models:
-        print("\n".join(_lines(model)))
+        _tell(*model_lines(model))
     if not problems:
         print(f"{settings.config_file.name} can be read and has no mistakes in itself.")
     code = _report_readiness(models) if connect else 0
     if problems:
         raise ConfigurationError(problems)
+    _tell_next(settings.config_file, models, code=code, has_asked=connect)
     return code
+
+
+def _tell(*lines: str) -> None:
+    """The file's words may be anything; a warning is seen."""
+    for line in lines:
+        is_warning = line.lstrip().startswith("warning:")
+        print(styled(printable(line), sys.stdout, *(["yellow"] if is_warning else [])))
+
+
+def _tell_next(file: Path, models: Sequence[ServedModel], *, code: int, has_asked: bool) -> None:
+    """What to do now that the file is right."""
+    if not models:
+        steps = ["openai-api add-model adds one."]
+    elif code:
+        steps = [
+            "Is each Triton running at the address above, and has it loaded the model?",
+            "The server starts all the same; such a model answers 503 until it is ready.",
+        ]
+    elif has_asked:
+        steps = [f"Start the server with them: openai-api --config-file {file}"]
+    else:
+        steps = [f"Ask the models' Tritons, too: openai-api check-config {file} --connect"]
+    print(styled("\n".join(["", *steps]), sys.stdout, "dim"))
 
 
 def _load(
@@ -55,9 +83,11 @@ def _load(
     return models, problems
 
 
-def _lines(model: ServedModel) -> Iterator[str]:
+def model_lines(model: ServedModel) -> Iterator[str]:
+    """How a model's entry was read."""
     spec = model.spec
-    yield f"{spec.name}: {spec.task.value}, {spec.max_model_len} tokens, {spec.triton_model!r}"
+    where = f"{spec.triton_model!r} at {', '.join(spec.urls)}"
+    yield f"{spec.name}: {spec.task.value}, {spec.max_model_len} tokens, {where}"
     if isinstance(model, LanguageModel):
         facts = model.spec.facts
         yield f"  start_id {facts.start_id}, end_id {facts.end_id}"
@@ -89,14 +119,16 @@ def _word_lines(key: str, words: Words, model: LanguageModel) -> Iterator[str]:
 
 
 def _report_readiness(models: Sequence[ServedModel]) -> int:
-    causes = {model.spec.name: _cause(model) for model in models}
+    causes = {model.spec.name: cause_of(model) for model in models}
     for model in models:
         cause = causes[model.spec.name]
-        print(f"{model.spec.name}: {cause or 'ready'}{'' if cause else _limit(model)}")
+        state = styled("ready", sys.stdout, "green") + limit_of(model) if cause is None else ""
+        told = state or styled(printable(cause or ""), sys.stdout, "red")
+        print(f"{printable(model.spec.name)}: {told}")
     return EXIT_NOT_READY if any(causes.values()) else 0
 
 
-def _limit(model: ServedModel) -> str:
+def limit_of(model: ServedModel) -> str:
     """What to know of a model whose tensors are shorter than its `max_tokens`."""
     most = model.spec.max_model_len
     longest = most if isinstance(model, LanguageModel) else model.backend.max_tokens()
@@ -105,7 +137,7 @@ def _limit(model: ServedModel) -> str:
     return f"; its tensors hold {longest} tokens, not {most}: longer inputs are cut to them"
 
 
-def _cause(model: ServedModel) -> str | None:
+def cause_of(model: ServedModel) -> str | None:
     """Why the model cannot serve, in all the words there are: they are for the operator."""
     name = model.spec.triton_model
     states = model.backend.replicas.states()

@@ -17,6 +17,7 @@ from app.access.gate import open_gate
 from app.application import load_catalogue
 from app.errors import ConfigurationError, Problem
 from app.lifecycle.service_folder import ServiceFolder, Snapshot
+from app.observability import tracing
 from app.observability.logs import configure_logging
 from app.registry.files import ConfigurationFiles
 from app.settings import Settings
@@ -38,6 +39,7 @@ def checked_snapshot(settings: Settings) -> Snapshot:
     files = ConfigurationFiles()
     load_catalogue(settings, files)
     open_gate(settings)
+    tracing.check(settings)
     return Snapshot(settings.config_file, files.texts)
 
 

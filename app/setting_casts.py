@@ -9,6 +9,7 @@ from pathlib import Path
 
 LOG_LEVELS = ("CRITICAL", "FATAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
 SERVER_LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
+LOG_FORMATS = ("auto", "json", "text")
 GRPC_CLIENTS = ("sockets", "grpcio")
 MEMORY_STORAGE = "memory://"
 SHARED_STORAGES = ("redis://", "rediss://")
@@ -91,6 +92,13 @@ def log_level(value: str) -> str:
     if value.upper() not in LOG_LEVELS:
         raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
     return value.upper()
+
+
+def log_format(value: str) -> str:
+    """One of LOG_FORMATS."""
+    if value.lower() not in LOG_FORMATS:
+        raise ValueError(f"must be one of {', '.join(LOG_FORMATS)}")
+    return value.lower()
 
 
 def grpc_client(value: str) -> str:

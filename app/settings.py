@@ -15,7 +15,12 @@ from app import setting_casts as casts
 from app.errors import ConfigurationError, Problem
 from app.key_digests import read_keys
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
+_BUNDLED = _PACKAGE / "bundled"
+# A wheel has the files that lie beside `app` in the repository in a folder of the package: see
+# setup.cfg.
+IS_INSTALLED = _BUNDLED.is_dir()
+PROJECT_ROOT = _BUNDLED if IS_INSTALLED else _PACKAGE.parent
 
 # Set once by gunicorn's master, so that every worker tells the same start, in Unix seconds.
 STARTED_AT = "OPENAI_API_STARTED_AT"
@@ -79,6 +84,27 @@ TABLE: tuple[Setting, ...] = (
         ("--verbose",),
     ),
     Setting("log_level", "LOG_LEVEL", "INFO", casts.log_level, "the application's own log level"),
+    Setting(
+        "log_format",
+        "LOG_FORMAT",
+        "auto",
+        casts.log_format,
+        "form of the log's lines: json, text, or auto, which is text on a terminal",
+    ),
+    Setting(
+        "log_prompts",
+        "LOG_PROMPTS",
+        False,
+        casts.flag,
+        "log the beginning of what is asked and answered, which is otherwise never logged",
+    ),
+    Setting(
+        "tracing",
+        "TRACING",
+        False,
+        casts.flag,
+        "send traces by OpenTelemetry, to where its own variables (OTEL_...) say",
+    ),
     Setting(
         "max_body_bytes",
         "MAX_BODY_BYTES",
@@ -193,6 +219,20 @@ TABLE: tuple[Setting, ...] = (
         casts.address,
         "address and port for GET /metrics and probes; the server's own then has no metrics",
     ),
+    Setting(
+        "has_vllm_metrics",
+        "VLLM_METRICS",
+        True,
+        casts.flag,
+        "GET /metrics also has vLLM's names for what vLLM counts too",
+    ),
+    Setting(
+        "has_playground",
+        "PLAYGROUND",
+        True,
+        casts.flag,
+        "whether there is a page at / to try the models in a browser",
+    ),
 )
 
 
@@ -208,6 +248,9 @@ class Settings:
     response_role: str
     is_verbose: bool
     log_level: str
+    log_format: str
+    log_prompts: bool
+    tracing: bool
     max_body_bytes: int
     max_bodies_bytes: int
     body_timeout: float
@@ -224,6 +267,8 @@ class Settings:
     key_concurrent_requests: int | None
     rate_limit_storage: str = field(repr=False)
     metrics_bind: str | None
+    has_vllm_metrics: bool
+    has_playground: bool
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:

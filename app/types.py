@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from app.arrivals import Arrivals
 from app.cancellation import Cancellation
@@ -47,11 +47,36 @@ class Task(StrEnum):
     RERANK = "rerank"
 
 
+class Trace(Protocol):
+    """What follows a part of a request's way where that is traced.
+
+    `traceparent` tells the next server of it: https://www.w3.org/TR/trace-context/
+    """
+
+    traceparent: str
+
+    def call(self, operation: str, model: str, attributes: Mapping[str, Any]) -> Trace:
+        """A call of a model begins below this."""
+
+    def sent_to(self, host: str, port: int) -> None:
+        """This Triton is asked."""
+
+    def note(self, attributes: Mapping[str, Any]) -> None:
+        """Say this of it."""
+
+    def event(self, name: str) -> None:
+        """This happens now."""
+
+    def end(self, error: BaseException | None = None) -> None:
+        """It is over."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestContext:
     """What travels beside a request: its id, the way to call it off, what has arrived, its use.
 
     `deadline`, in seconds of the monotonic clock, is the client's own beside the model's limits.
+    `trace` is None where nothing is traced.
     """
 
     request_id: str
@@ -59,6 +84,7 @@ class RequestContext:
     arrivals: Arrivals = field(default_factory=Arrivals)
     tally: Tally = field(default_factory=Tally)
     deadline: float | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """gunicorn's worker for gevent, whose own answers are JSON and whose connections end cleanly.
 
-gunicorn's master loads it before gevent patches, so of the application it imports the errors alone.
+gunicorn's master loads it before gevent patches, so of the application it imports little.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from app.errors import (
     TargetTooLong,
     TransferCodingUnknown,
 )
+from app.observability.log_fields import about
 
 log = logging.getLogger(__name__)
 
@@ -68,17 +69,20 @@ UNREADABLE = InvalidRequest("the request cannot be read as HTTP")
 
 
 class Worker(GeventWorker):
-    """GeventWorker with JSON for its errors, and without answers to what nobody asked."""
+    """GeventWorker with JSON for its errors, and without answers to what nobody asked.
 
-    _num_connections = 0
+    It has `num_connections` now, also idle ones.
+    """
+
+    num_connections = 0
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve one connection to its end."""
-        self._num_connections += 1
+        self.num_connections += 1
         try:
             super().handle(listener, client, addr)
         finally:
-            self._num_connections -= 1
+            self.num_connections -= 1
 
     def handle_request(self, listener_name: Any, req: Request, sock: Any, addr: Any) -> Any:
         """Serve one request. Raises StopIteration if it was the connection's last."""
@@ -104,9 +108,10 @@ class Worker(GeventWorker):
         request_id = uuid.uuid4().hex
         error = told(exc)
         if error.status == InternalError.status:
-            log.error("%s: internal error", request_id, exc_info=exc)
+            log.error("%s: internal error", request_id, exc_info=exc, extra=about(request_id))
         else:
-            log.info("%s: %d: not readable: %s", request_id, error.status, type(exc).__name__)
+            name, extra = type(exc).__name__, about(request_id, status=error.status)
+            log.info("%s: %d: not readable: %s", request_id, error.status, name, extra=extra)
         try:
             client.settimeout(LINGER_SECONDS)
             client.sendall(answer(error.for_client(request_id), request_id))
@@ -116,7 +121,7 @@ class Worker(GeventWorker):
 
     def _at_most(self, seconds: float) -> float:
         """`seconds`, or next to none where connections are short."""
-        is_crowded = self._num_connections > CROWDED_SHARE * self.worker_connections
+        is_crowded = self.num_connections > CROWDED_SHARE * self.worker_connections
         return CROWDED_SECONDS if is_crowded else seconds
 
 

@@ -19,7 +19,7 @@ DEFAULT_HOST, DEFAULT_PORT = "localhost", 5100
 READY_SECONDS = 60.0
 
 EXAMPLES = """
-The demo answers at {url}. Try, in another terminal:
+The demo answers at {url}: open it in a browser, or try, in another terminal:
 
 curl {url}/v1/chat/completions -H 'Content-Type: application/json' -d '{{"model": "demo-chat", \
 "messages": [{{"role": "user", "content": "What is 7 + 5?"}}]}}'

@@ -318,6 +318,7 @@ class ScriptedHttpTriton:
         self.batches: list[dict[str, Any]] = []
         self.datatypes: dict[str, str] = {}
         self.heads: list[Any] = []
+        self.headers: list[Any] = []
         self.num_configs = 0
 
     def stop(self) -> None:
@@ -346,6 +347,7 @@ class ScriptedHttpTriton:
             tensors[tensor["name"]] = array.reshape(tensor["shape"])
         self.batches.append(tensors)
         self.heads.append(head)
+        self.headers.append(headers)
         answer = self.infer(tensors)
         return answer if isinstance(answer, Reply) else tensor_reply(self.output, answer)
 

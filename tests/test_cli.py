@@ -45,7 +45,10 @@ def help_text() -> str:
     return str(found.stdout)
 
 
-@pytest.mark.parametrize("command", ["serve", "demo", "check-config"])
+@pytest.mark.parametrize(
+    "command",
+    ["serve", "demo", "check-config", "add-model", "chat", "models", "bench", "completion"],
+)
 def test_help_names_every_command(help_text: str, command: str) -> None:
     assert command in help_text
 
@@ -227,3 +230,34 @@ def test_a_description_without_a_model_is_a_warning(tmp_path: Path, check: Check
     assert found.code == 0
     assert "warning" in found.out
     assert "nobody" in found.out
+
+
+def test_check_config_tells_what_to_do_next(
+    tmp_path: Path, check: Check, triton: ScriptedTriton, http_triton: ScriptedHttpTriton
+) -> None:
+    outputs = {"last_hidden_state": [-1, 3], "logits": [1]}
+    http_triton.config = encoder_config(outputs=outputs)
+    path = written(tmp_path, triton.address, http_triton.address)
+    assert f"openai-api check-config {path} --connect" in check(path).out
+    assert f"openai-api --config-file {path}" in check(path, "--connect").out
+    triton.is_ready = False
+    assert "Is each Triton running" in check(path, "--connect").out
+    empty = tmp_path / "empty.json"
+    empty.write_text("{}")
+    assert "openai-api add-model" in check(str(empty)).out
+
+
+def test_check_config_names_the_tritons(tmp_path: Path, check: Check) -> None:
+    """Where a model that is not ready is looked for."""
+    address = nowhere()
+    assert f"at {address}" in check(written(tmp_path, address, address)).out
+
+
+def test_words_of_the_file_cannot_command_the_terminal(tmp_path: Path, check: Check) -> None:
+    content = standard_configuration(nowhere(), nowhere())
+    content["embedding"][0]["name"] = "evil\x1b[2J"
+    found = check(str(write_configuration(tmp_path, content)))
+    assert "evil␛[2J" in found.out
+    content["rerank"][0]["path"] = "evil\x1b[2J"
+    found = check(str(write_configuration(tmp_path, content)))
+    assert "\x1b" not in found.out + found.err

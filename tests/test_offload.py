@@ -74,3 +74,20 @@ def test_long_work_stops_no_look_up_and_stands_back() -> None:
     assert has_free_thread == "True"
     assert int(inside) == max(offload.NICENESS, int(before))
     assert before == after
+
+
+FORBIDDEN = """
+from gevent import monkey
+monkey.patch_all()
+import os
+from app import offload
+def refuse(*args):
+    raise PermissionError
+os.setpriority = refuse
+print(offload.run(int, "5"))
+"""
+
+
+def test_work_is_done_where_a_sandbox_forbids_to_stand_back() -> None:
+    found = subprocess.run([sys.executable, "-c", FORBIDDEN], capture_output=True, text=True)
+    assert found.stdout == "5\n", found.stderr

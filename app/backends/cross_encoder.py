@@ -9,6 +9,7 @@ import numpy as np
 
 from app.backends.encoder import Encoder, Mask, row_dims
 from app.backends.encoder_batches import Row
+from app.observability.tracing import model_call
 from app.registry import RerankSpec
 from app.triton.contract import ModelContract
 from app.triton.errors import broken_contract
@@ -45,7 +46,9 @@ class CrossEncoder:
     ) -> list[float]:
         """One score for each pair, in order; `is_raw` leaves the activation out."""
         output = self._output(self._encoder.contract)
-        logits = self._encoder.encode(pairs, output, context, self._logits)
+        num_tokens = sum(len(pair.ids) for pair in pairs)
+        with model_call(context, "rerank", self._spec.name, num_tokens) as here:
+            logits = self._encoder.encode(pairs, output, here, self._logits)
         is_raw = is_raw or self._spec.activation == "none"
         return logits if is_raw else [logistic(logit) for logit in logits]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.backends.encoder import Encoder, Mask, row_dims
 from app.backends.encoder_batches import Row
+from app.observability.tracing import model_call
 from app.registry import EmbeddingSpec
 from app.triton.contract import ModelContract, TensorSpec
 from app.triton.errors import broken_contract
@@ -45,7 +46,9 @@ class Embedding:
         """One vector `[H]` for each row of token ids, in order."""
         output = self._output(self._encoder.contract)
         rows = [Row(ids) for ids in id_rows]
-        return self._encoder.encode(rows, output, context, self._vectors)
+        num_tokens = sum(map(len, id_rows))
+        with model_call(context, "embeddings", self._spec.name, num_tokens) as here:
+            return self._encoder.encode(rows, output, here, self._vectors)
 
     def _output(self, contract: ModelContract) -> str:
         """The configured output, or a pooled one, or token vectors, or the only one there is."""

@@ -18,7 +18,7 @@ from app.registry.specs import EncoderSpec
 from app.triton.contract import KeptContract, ModelContract, TensorSpec
 from app.triton.errors import ContractMismatch, broken_contract, is_backend_failure
 from app.triton.http_connection import HttpConnection
-from app.triton.replicas import Replicas
+from app.triton.replicas import Lease, Replicas
 from app.triton.tensors import Array, cast
 from app.types import ENCODER_INPUTS, RequestContext
 
@@ -108,7 +108,7 @@ class Encoder:
             raise context.cancellation.error
         try:
             result, lease = self._replicas.attempt(
-                lambda lease: self._asked(lease.connection, rows, output, context),
+                lambda lease: self._asked(lease, rows, output, context),
                 repeats_broken=True,
             )
         except ApiError as error:
@@ -122,8 +122,15 @@ class Encoder:
         return result
 
     def _asked(
-        self, triton: HttpConnection, rows: Sequence[Row], output: str, context: RequestContext
+        self,
+        lease: Lease[HttpConnection],
+        rows: Sequence[Row],
+        output: str,
+        context: RequestContext,
     ) -> tuple[Array, Mask]:
+        triton, address = lease.connection, lease.replica.address
+        if context.trace is not None:
+            context.trace.sent_to(address.host, address.port)
         known = self._contract.get(lambda: self._contract_of(triton))
         try:
             return self._infer(triton, rows, output, context, known)
@@ -167,6 +174,7 @@ class Encoder:
             context.request_id,
             context.deadline,
             context.cancellation,
+            None if context.trace is None else context.trace.traceparent,
         )
         if values.ndim < 1 or values.shape[0] != len(rows):
             raise broken_contract(f"{len(rows)} rows gave an output of shape {values.shape}")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from app.backends.generation import GenerationJob
 from app.errors import ApiError, ClientDisconnected
+from app.observability.log_fields import about
 from app.registry import LanguageModelSpec
 from app.triton.contract import ModelContract, TensorSpec
 from app.triton.errors import ContractMismatch, broken_contract, is_backend_failure
@@ -134,6 +135,7 @@ class Sending:
                 spec.name,
                 len(item.prompt_ids),
                 item.max_tokens,
+                extra=about(context.request_id),
             )
         try:
             stream = connection.stream(
@@ -141,12 +143,21 @@ class Sending:
                 spec.timeouts,
                 deadline=context.deadline,
                 is_cumulative=self._model.is_cumulative,
+                traceparent=self._traceparent(),
             )
         except ApiError as error:
             self._note(error)
             raise
         context.cancellation.on_cancel(stream.interrupt)
         return stream
+
+    def _traceparent(self) -> str | None:
+        """What Triton is told of the trace; it is sent now."""
+        trace, lease = self._job.context.trace, self._lease
+        if trace is None or lease is None:
+            return None
+        trace.sent_to(lease.replica.address.host, lease.replica.address.port)
+        return trace.traceparent
 
     def _note(self, error: ApiError) -> None:
         if is_backend_failure(error):

@@ -14,6 +14,7 @@ blueprint = Blueprint("metrics", __name__)
 @blueprint.get(PATH)
 def get_metrics() -> Response:
     """What the server does, in numbers; not here where they have an address of their own."""
-    if current_server().settings.metrics_bind is not None:
+    settings = current_server().settings
+    if settings.metrics_bind is not None:
         abort(404)
-    return Response(scrape(), content_type=CONTENT_TYPE)
+    return Response(scrape(settings), content_type=CONTENT_TYPE)

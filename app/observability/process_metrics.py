@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prometheus_client import Counter, Gauge
 
-from app.observability.metrics import REGISTRY, WORKER
+from app.observability.instruments import REGISTRY, WORKER
 
 PAGE_BYTES = resource.getpagesize()
 STATM = Path("/proc/self/statm")

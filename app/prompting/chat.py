@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.errors import InvalidRequest
+from app.observability.tracing import step
 from app.prompting.chat_templates import ChatTemplate
 from app.prompting.content_marks import Marks, map_strings, needs_marks
 from app.prompting.tokenizers import Tokenizer
@@ -47,25 +48,29 @@ def encode_chat(
     """
 
     def render(this: _Input) -> str:
-        rendered = template.render(
-            this.messages,
-            special_tokens=tokenizer.template_tokens,
-            add_generation_prompt=add_generation_prompt,
-            continue_final_message=continue_final_message,
-            tools=this.tools,
-            documents=this.documents,
-            template_kwargs=this.template_kwargs,
-        )
+        with step("render template"):
+            rendered = template.render(
+                this.messages,
+                special_tokens=tokenizer.template_tokens,
+                add_generation_prompt=add_generation_prompt,
+                continue_final_message=continue_final_message,
+                tools=this.tools,
+                documents=this.documents,
+                template_kwargs=this.template_kwargs,
+            )
         return rendered + opening
 
     def encode(this_messages: Sequence[Mapping[str, Any]]) -> list[int]:
         given = _Input(this_messages, tools, documents, template_kwargs)
         guard = _guard(tokenizer, template)
         if special_tokens_in_content or not guard.has_work(given):
-            return tokenizer.encode(render(given), add_special_tokens=False)
+            text = render(given)
+            with step("tokenize"):
+                return tokenizer.encode(text, add_special_tokens=False)
         marks = Marks(_strings(given))
         pieces = marks.split(render(guard.marked(given, marks)), guard.all_tokens)
-        return tokenizer.encode_pieces(pieces)
+        with step("tokenize"):
+            return tokenizer.encode_pieces(pieces)
 
     return [*tokenizer.unwritable_prefix, *_with_either_arguments(encode, messages)]
 

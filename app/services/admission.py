@@ -35,8 +35,8 @@ class Admission:
     """At most `max_inflight` run and `max_queue` wait, each at most `max_queue_wait` seconds."""
 
     def __init__(self, max_inflight: int, max_queue: int, max_queue_wait: float) -> None:
-        self._max_inflight = max_inflight
-        self._max_queue = max_queue
+        self.max_inflight = max_inflight
+        self.max_queue = max_queue
         self._max_queue_wait = max_queue_wait
         self._changed = threading.Condition()
         self._queue: deque[object] = deque()
@@ -52,9 +52,9 @@ class Admission:
             ApiError: the request was called off, for this reason.
         """
         with self._changed:
-            if not self._queue and self.num_inflight < self._max_inflight:
+            if not self._queue and self.num_inflight < self.max_inflight:
                 return self._taken(cancellation)
-            if self.num_waiting >= self._max_queue:
+            if self.num_waiting >= self.max_queue:
                 raise ModelOverloaded("the model has too many requests waiting; try again")
             self.num_waiting += 1
             try:
@@ -86,7 +86,7 @@ class Admission:
         cancellation.on_cancel(self._wake_all)
         try:
             while not cancellation.is_cancelled:
-                if self._queue[0] is ticket and self.num_inflight < self._max_inflight:
+                if self._queue[0] is ticket and self.num_inflight < self.max_inflight:
                     return self._taken(cancellation)
                 left = until - time.monotonic()
                 if left <= 0:

@@ -11,6 +11,7 @@ from app.chunks import Chunk, TextLogprob, TokenLogprob, Tokens
 from app.prompting.detokenizer import IncrementalDetokenizer
 from app.prompting.stop_sequences import StopStrings
 from app.prompting.tokenizers import Tokenizer
+from app.tally import TokenTimes
 from app.types import Generation
 
 
@@ -35,6 +36,7 @@ class ChoiceText:
         self._num_released = 0
         self.num_tokens = 0
         self.finish_reason: str | None = None
+        self.times = TokenTimes()
 
     def chunk(self, tokens: Tokens) -> Chunk | None:
         """What is certain now, None where that is nothing yet."""

@@ -9,6 +9,7 @@ from app import offload
 from app.backends.generation import Continuation
 from app.chunks import Chunk, TextLogprob, Usage
 from app.errors import UnsupportedParameter
+from app.observability import tracing
 from app.services.answers import Choice, Envelope, Event, EventStream, fold
 from app.services.catalogue import LanguageModel
 from app.services.completion_prompts import PlannedPrompt, plan_prompts
@@ -28,7 +29,8 @@ class Completion:
         self._num_candidates = max(request.n, request.best_of)
         self._wants_logprobs = request.sampling.logprobs is not None
         is_large = is_long(count_characters([request.prompts, request.suffix or ""]))
-        self._prompts = offload.run_if(is_large, plan_prompts, model, request)
+        with tracing.step("tokenize"):
+            self._prompts = offload.run_if(is_large, plan_prompts, model, request)
         self._continuations = list(self._choices())
         self._prompt_tokens = sum(len(prompt.ids) for prompt in self._prompts)
         self._is_begun = [False] * len(self._continuations)

@@ -12,6 +12,7 @@ from app import offload
 from app.arrivals import Silence
 from app.chunks import MessageDelta
 from app.errors import InvalidRequest, ModelNotSupported, UnsupportedParameter
+from app.observability import tracing
 from app.prompting.chat import encode_chat
 from app.prompting.reasoning import ReasoningParser
 from app.prompting.tool_calls import forced_opening
@@ -114,7 +115,7 @@ def chat_prompt(model: LanguageModel, request: ChatRequest) -> ChatPrompt:
         num_characters = count_characters(part)
         check_length(num_characters, model.spec.max_model_len, param)
         size += num_characters
-    return offload.run_if(is_long(size), _encode, model, request)
+    return offload.run_if(is_long(size), tracing.carried(_encode), model, request)
 
 
 def _encode(model: LanguageModel, request: ChatRequest) -> ChatPrompt:

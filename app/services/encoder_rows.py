@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app import offload
 from app.backends.encoder_batches import Row
 from app.errors import ContextLengthExceeded, InvalidRequest
+from app.observability.tracing import step
 from app.services.catalogue import EmbeddingModel, RerankModel
 from app.services.input_checks import check_vocabulary, is_long
 from app.types import Prompt, Truncation
@@ -52,9 +53,10 @@ def single_rows(
         _check_room(truncation.max_tokens, num_special, given.limit_param)
 
     size = sum(map(len, given.items))
-    rows: list[list[int]] = offload.run_if(
-        is_long(size), _encode, model, given, cut_to, truncation.is_left, add_special_tokens
-    )
+    with step("tokenize"):
+        rows: list[list[int]] = offload.run_if(
+            is_long(size), _encode, model, given, cut_to, truncation.is_left, add_special_tokens
+        )
     lengths = [len(row) for row in rows]
     _check_lengths(lengths, longest, given)
     if truncation.max_tokens is not None:
@@ -121,7 +123,8 @@ def pair_rows(
         ]
 
     size = sum(map(len, asked)) + sum(map(len, texts))
-    rows: list[Row] = offload.run_if(is_long(size), encode)
+    with step("tokenize"):
+        rows: list[Row] = offload.run_if(is_long(size), encode)
     _check_lengths([len(row.ids) for row in rows], longest, given)
     return rows
 

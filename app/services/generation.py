@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -12,13 +11,15 @@ from app.arrivals import Arrivals, Silence
 from app.backends.generation import Capabilities, Continuation, GenerationJob
 from app.chunks import Chunk
 from app.errors import ContextLengthExceeded, InvalidRequest
+from app.observability import prompt_log
+from app.observability.generation_trace import begin_call, followed
+from app.observability.log_fields import about
 from app.services.admission import Place
 from app.services.capability_checks import check_capabilities
 from app.services.catalogue import LanguageModel
 from app.services.choice_text import ChoiceText
 from app.services.interleave import interleave
 from app.services.places import enter
-from app.tally import Tally
 from app.types import Generation, RequestContext
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,14 @@ def generate(
     check_capabilities(request, capabilities, model.tokenizer.vocabulary_size)
 
     def chunks(group: Group, place: Place) -> Chunks:
-        return _chunks(model, group, request, context, patience, place)
+        call = begin_call(context.trace, request, group[0].max_tokens, len(group))
+        here = context if call is None else replace(context, trace=call)
+        found = _chunks(model, group, request, here, patience, place)
+        if prompt_log.is_on():
+            found = prompt_log.told(found, context.request_id)
+        if call is None:
+            return found
+        return followed(found, call, _num_prompt_tokens(group), len(group))
 
     place = enter(model, context)
     context.tally.prompt_tokens = _num_prompt_tokens(continuations)
@@ -158,14 +166,14 @@ def _chunks(
         context.tally.choices += texts
         unless_sent.pop_all()
     with closing(model.backend.generate(job)) as backend, _logged(texts, job):
-        num_open, is_begun = len(texts), False
-        silence = Silence(context.arrivals, patience)
+        num_open, arrivals = len(texts), context.arrivals
+        silence = Silence(arrivals, patience)
         for tokens in backend:
             text = texts[tokens.row]
             chunk = None if text.finish_reason is not None else text.chunk(tokens)
-            if not is_begun and text.num_tokens:
-                is_begun = True
-                _note_first_token(context.tally)
+            # What has arrived together is timed together.
+            if not arrivals.is_gathering or text.finish_reason is not None:
+                text.times.note(text.num_tokens)
             if chunk is None:
                 # Tokens whose text is held back or dropped are silence to whoever waits for it.
                 if not silence.must_be_told():
@@ -178,23 +186,19 @@ def _chunks(
                 return
 
 
-def _note_first_token(tally: Tally) -> None:
-    if tally.first_token_at is None:
-        tally.first_token_at = time.monotonic()
-
-
 @contextmanager
 def _logged(texts: Sequence[ChoiceText], job: GenerationJob) -> Iterator[None]:
-    """Say how each choice ended, which for a stream is after its log line as a request."""
+    """Say how each choice ended; the line of the request says it of all together."""
     try:
         yield
     finally:
         for item, text in zip(job.continuations, texts, strict=True):
-            log.info(
+            log.debug(
                 "%s: %s: %d prompt tokens, %d new, %s",
                 job.context.request_id,
                 job.request.model,
                 len(item.prompt_ids),
                 text.num_tokens,
                 text.finish_reason or "not finished",
+                extra=about(job.context.request_id),
             )

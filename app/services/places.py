@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from app.observability.metrics import request_queued
+from app.observability.request_metrics import begin
 from app.services.admission import Place
 from app.services.catalogue import ServedModel
 from app.types import RequestContext
@@ -12,7 +13,10 @@ from app.types import RequestContext
 
 def enter(model: ServedModel, context: RequestContext) -> Place:
     """A place, after those that came before. Raises as `Admission.enter`."""
-    begun = time.monotonic()
+    name, tally = model.spec.name, context.tally
+    tally.asked_at = asked = time.monotonic()
     place = model.admission.enter(context.cancellation, context.deadline)
-    request_queued(model.spec.name, time.monotonic() - begun)
+    tally.placed_at = placed = time.monotonic()
+    request_queued(name, placed - asked)
+    begin(name, tally)
     return place

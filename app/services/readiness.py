@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from app.errors import ApiError
+from app.observability.metrics import backends_asked
 from app.services.catalogue import Catalogue, ServedModel
 from app.triton.address import Address
 from app.triton.replicas import ReplicaState
@@ -19,6 +21,8 @@ log = logging.getLogger(__name__)
 MAX_CONCURRENT_CHECKS = 16
 # Seconds after which the log is told again what has not changed.
 REMARK_INTERVAL = 60.0
+# Seconds between the looks of `keep_asking`.
+ASKING_INTERVAL = 10.0
 
 
 def readiness(catalogue: Catalogue) -> dict[str, Any]:
@@ -35,9 +39,24 @@ def readiness(catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
+def keep_asking(catalogue: Callable[[], Catalogue]) -> None:
+    """Ask regularly from now on, for the metrics and the log, whether or not anybody else does."""
+    threading.Thread(target=_ask, args=(catalogue,), name="readiness", daemon=True).start()
+
+
+def _ask(catalogue: Callable[[], Catalogue]) -> None:
+    while True:
+        time.sleep(ASKING_INTERVAL)
+        try:
+            readiness(catalogue())
+        except Exception:  # the next look may go well
+            log.exception("asking the models' Tritons failed")
+
+
 def _report(model: ServedModel) -> dict[str, Any]:
     states = model.backend.replicas.states()
     num_ready = sum(state.is_ready for state in states)
+    backends_asked(model.spec.name, num_ready, len(states))
     for address, error in _remarks.setdefault(model.backend.replicas, _Remarks()).new(states):
         where, detail = address.host_and_port, error.detail or ""
         log.warning("%s is not ready at %s: %s: %r", model.spec.name, where, error.code, detail)

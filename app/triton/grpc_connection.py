@@ -67,11 +67,13 @@ class GrpcConnection:
         *,
         deadline: float | None = None,
         is_cumulative: bool = False,
+        traceparent: str | None = None,
     ) -> ModelStream:
         """Send one `ModelInferRequest` on a stream of its own, half-closed behind it.
 
         All of it must have come by `deadline`, in seconds of the monotonic clock. Of one that
-        `is_cumulative`, answers that a later one repeats may be left out.
+        `is_cumulative`, answers that a later one repeats may be left out. `traceparent`, one of our
+        own, lets a Triton that is traced itself go on with the trace.
 
         Failures come as messages. The header `triton_grpc_error`, which makes statuses of them,
         ends the call at once, and 2.51 dies of models that send their final flag after that.
@@ -83,7 +85,7 @@ class GrpcConnection:
         total = seconds_left(timeouts.total, deadline)
         path, message = SERVICE + "ModelStreamInfer", request.SerializeToString()
         try:
-            call: RawCall = self._channel.start(path, message, total, timeouts.connect)
+            call: RawCall = self._channel.start(path, message, total, timeouts.connect, traceparent)
         except CallEnded as ended:
             raise unreached(f"{ended.status.code}: {with_port(ended.status.text)}") from None
         return ModelStream(call, timeouts, deadline=deadline, is_cumulative=is_cumulative)

@@ -48,10 +48,17 @@ class GrpcioChannel:
         self._channel: grpc.Channel | None = None
 
     def start(
-        self, path: str, message: bytes, timeout: float, connect_timeout: float
+        self,
+        path: str,
+        message: bytes,
+        timeout: float,
+        connect_timeout: float,
+        traceparent: str | None = None,
     ) -> GrpcioCall:
         """Send one message on a call of its own. gRPC limits the connecting by itself."""
-        return GrpcioCall(self._opened().unary_stream(path)(message, timeout=timeout))
+        metadata = None if traceparent is None else (("traceparent", traceparent),)
+        ask = self._opened().unary_stream(path)
+        return GrpcioCall(ask(message, timeout=timeout, metadata=metadata))
 
     def ask(self, path: str, message: bytes, timeout: float) -> bytes:
         """The only answer to a call.

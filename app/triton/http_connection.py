@@ -83,10 +83,12 @@ class HttpConnection:
         request_id: str,
         deadline: float | None = None,
         cancellation: Cancellation | None = None,
+        traceparent: str | None = None,
     ) -> Array:
         """The output of that name, `[B, …]`; BF16 as float32. `inputs` are (datatype, array).
 
-        It must have come by `deadline`, in seconds of the monotonic clock.
+        It must have come by `deadline`, in seconds of the monotonic clock. `traceparent` lets a
+        Triton that is traced itself go on with the trace.
 
         Raises:
             ClientDisconnected: it was cancelled, for whatever reason. Triton may go on with it.
@@ -96,8 +98,12 @@ class HttpConnection:
         body, head_size = infer_body(inputs, output, request_id)
         most = answer_limit(max(array.size for _, array in inputs.values()))
 
+        headers = {HEAD_SIZE: str(head_size)}
+        if traceparent is not None:
+            headers["traceparent"] = traceparent
+
         def question(client: _Client) -> Array | None:
-            answer = client.post(path, body, {HEAD_SIZE: str(head_size)}, most)
+            answer = client.post(path, body, headers, most)
             return output_array(answer.body, answer.head_size, output)
 
         limit = seconds_left(self._timeouts.total, deadline)

@@ -13,7 +13,12 @@ from app.access.leases import Lease
 from app.tally import Tally
 
 # Everything else is closed, also what does not exist.
-OPEN_RULES = frozenset({"/", "/docs", "/openapi.json", "/health", "/livez", "/readyz", "/version"})
+OPEN_RULES = frozenset(
+    {
+        *("/", "/playground/<path:name>", "/docs", "/docs/<path:name>", "/openapi.json"),
+        *("/health", "/livez", "/readyz", "/version"),
+    }
+)
 
 
 def register_access(app: Flask, gate: Gate) -> None:

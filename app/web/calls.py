@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +16,9 @@ from app import offload
 from app.cancellation import Cancellation
 from app.errors import ApiError
 from app.lifecycle.worker import Lifecycle
+from app.observability import prompt_log, tracing
+from app.observability.log_fields import about
+from app.observability.metrics import fields_ignored
 from app.schemas.request import RequestSchema, model_name, parse
 from app.services.catalogue import Catalogue
 from app.settings import Settings
@@ -34,6 +38,8 @@ log = logging.getLogger(__name__)
 # Parsing more than this takes longer than the event loop can bear.
 MAX_BYTES_ON_LOOP = 64 * 1024
 MAX_UNKNOWN_TOLD = 32
+# Of a body, so that one with a million of them costs no more.
+MAX_FIELDS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +115,13 @@ def takes(
                 return answered(server, room)
 
         def answered(server: Server, room: BodyRoom) -> Response:
-            settings = server.settings
+            settings, begun = server.settings, time.time_ns()
             raw = read_body(request, room, settings.max_body_bytes, settings.body_timeout)
             deadline = requested_deadline(request.headers.get(TIMEOUT_HEADER))
-            context = RequestContext(current_request_id(), Cancellation(), deadline=deadline)
+            prompt_log.log_body(current_request_id(), raw)
+            context = RequestContext(
+                current_request_id(), Cancellation(), deadline=deadline, trace=g.trace
+            )
             g.open_request.cancellation = context.cancellation
             g.tally = context.tally
             registry, is_large = server.catalogue.registry, len(raw) > MAX_BYTES_ON_LOOP
@@ -126,6 +135,7 @@ def takes(
             _note_unknown(body, form.schema)
             parsed = offload.run_if(is_large, parse, form.schema, body)
             g.model = parsed.model
+            tracing.stepped("parse", begun)
             return _watched(form.view, Call(parsed, context, server))
 
         return wrapper
@@ -159,8 +169,10 @@ def _watched(view: Callable[[Call], Response], call: Call) -> Response:
 
 
 def _note_unknown(body: dict[str, Any], schema: RequestSchema) -> None:
-    if log.isEnabledFor(logging.DEBUG):
-        unknown = (name[:64] for name in body if name not in schema.load_fields)
-        told = sorted(islice(unknown, MAX_UNKNOWN_TOLD))
-        if told:
-            log.debug("fields that change nothing: %r", told)
+    known, names = schema.load_fields, islice(body, MAX_FIELDS)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        fields_ignored(None if request.url_rule is None else request.url_rule.rule, len(unknown))
+        told = sorted(name[:64] for name in unknown[:MAX_UNKNOWN_TOLD])
+        extra = about(current_request_id())
+        log.debug("fields that change nothing: %r", told, extra=extra)

@@ -5,20 +5,22 @@ It is counted once its response is closed, which for a stream is at its end, who
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 import uuid
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
 
-from app.observability import metrics
+from app.observability import metrics, tracing
+from app.observability.access_log import PROBES, Request, log_request
 from app.settings import Settings
 from app.tally import Tally
 from app.web.sse import EventStreamBody, Outcome
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from app.observability.spans import RequestTrace
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 SECONDS_TO_MS = 1000
@@ -32,6 +34,7 @@ def register_request_context(app: Flask, settings: Settings) -> None:
         g.started = time.monotonic()
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        g.trace = _begun_trace()
         if _is_counted():
             metrics.request_opened()
         _limit_stalls(settings.body_timeout)
@@ -41,17 +44,16 @@ def register_request_context(app: Flask, settings: Settings) -> None:
         elapsed = round((time.monotonic() - g.started) * SECONDS_TO_MS)
         response.headers["x-request-id"] = g.request_id
         response.headers["openai-processing-ms"] = str(elapsed)
-        log.info(
-            "%s: %s %s %d in %d ms%s",
-            g.request_id,
-            request.method,
-            _printable(request.path),
-            response.status_code,
-            elapsed,
-            f" for {g.key_name}" if "key_name" in g else "",
-        )
         response.call_on_close(_counting(response))
         return response
+
+    @app.teardown_request
+    def leave(error: BaseException | None) -> None:
+        tracing.leave()
+        trace: RequestTrace | None = g.pop("trace", None)
+        if trace is not None:
+            # There is no response that will be closed.
+            trace.drop()
 
 
 def current_request_id() -> str:
@@ -67,23 +69,28 @@ def _counting(response: Response) -> Callable[[], None]:
     outcome = _outcome(response)
     rule, model, started = request.url_rule, g.get("model", ""), g.started
     is_counted = _is_counted()
+    is_stream = isinstance(response.response, EventStreamBody)
+    key = g.get("key_name")
+    trace: RequestTrace | None = g.pop("trace", None)
+    sent_status = response.status_code
+    asked = Request(g.request_id, request.method, request.path, key, is_stream)
     tally: Tally = g.get("tally") or Tally()
 
     def count() -> None:
-        first = tally.first_token_at
         if is_counted:
             metrics.request_closed()
-        metrics.request_answered(
-            metrics.Answered(
-                route=None if rule is None else rule.rule,
-                model=model,
-                status=outcome.status,
-                seconds=time.monotonic() - started,
-                prompt_tokens=tally.prompt_tokens,
-                completion_tokens=tally.completion_tokens,
-                first_token=None if first is None else first - started,
-            )
+        answered = metrics.Answered(
+            route=None if rule is None else rule.rule,
+            model=model,
+            status=outcome.status,
+            started=started,
+            ended=time.monotonic(),
+            tally=tally,
         )
+        metrics.request_answered(answered)
+        log_request(asked, answered, outcome.code)
+        if trace is not None:
+            trace.finish(answered, sent_status, outcome.code)
 
     return count
 
@@ -96,7 +103,16 @@ def _is_counted() -> bool:
 def _outcome(response: Response) -> Outcome:
     """What it comes to; the status that a stream begins with says nothing of its end."""
     body = response.response
-    return body.outcome if isinstance(body, EventStreamBody) else Outcome(response.status_code)
+    if isinstance(body, EventStreamBody):
+        return body.outcome
+    return Outcome(response.status_code, g.get("error_code"))
+
+
+def _begun_trace() -> RequestTrace | None:
+    route = None if request.url_rule is None else request.url_rule.rule
+    if route in PROBES:
+        return None
+    return tracing.begin(g.request_id, request.method, route, request.environ)
 
 
 def _limit_stalls(seconds: float) -> None:
@@ -104,7 +120,3 @@ def _limit_stalls(seconds: float) -> None:
     connection = request.environ.get("gunicorn.socket")
     if connection is not None:
         connection.settimeout(seconds)
-
-
-def _printable(path: str) -> str:
-    return path[:256].encode("unicode_escape").decode()

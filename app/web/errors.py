@@ -17,6 +17,7 @@ from app.errors import (
     ServerOverloaded,
     UnsupportedMediaType,
 )
+from app.observability.log_fields import about
 from app.observability.metrics import request_failed
 from app.web.contexts import current_request_id
 from app.web.responses import error_response
@@ -46,9 +47,11 @@ def log_failure(error: ApiError, request_id: str, model: str) -> None:
     request_failed(model, error)
     if error.status >= 500:
         # Triton's words may hold line breaks; one event is one line.
-        log.error("%s: %s: %s: %r", request_id, model or "-", error.code, error.detail or "")
+        extra = about(request_id, model=model or None, error=error.code)
+        detail = error.detail or ""
+        log.error("%s: %s: %s: %r", request_id, model or "-", error.code, detail, extra=extra)
     elif error.status == 499:
-        log.info("%s: the client went away", request_id)
+        log.info("%s: the client went away", request_id, extra=about(request_id))
 
 
 def as_api_error(error: Exception, request_id: str, model: str = "") -> ApiError:
@@ -58,7 +61,7 @@ def as_api_error(error: Exception, request_id: str, model: str = "") -> ApiError
     if isinstance(error, ApiError):
         log_failure(error, request_id, model)
         return error.for_client(request_id)
-    log.error("%s: internal error", request_id, exc_info=error)
+    log.error("%s: internal error", request_id, exc_info=error, extra=about(request_id))
     return InternalError("internal error").for_client(request_id)
 
 

@@ -46,6 +46,7 @@ def error_response(error: ApiError) -> Response:
     `g.error_body` makes the body where a request has another form than OpenAI's.
     """
     body = g.get("error_body", ApiError.as_dict)
+    g.error_code = error.code
     response = json_response(body(error), error.status)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)

@@ -31,11 +31,11 @@ WsgiApplication = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 _one_at_a_time = threading.Lock()
 
 
-def scrape() -> bytes:
+def scrape(settings: Settings) -> bytes:
     """The metrics as they are now. Under gunicorn much of it happens off the event loop."""
     with _one_at_a_time:
         sample()
-        return offload.run_if(is_in_files(), metrics_text)
+        return offload.run_if(is_in_files(), metrics_text, settings.has_vllm_metrics)
 
 
 def register_metrics_address(app: Flask, settings: Settings) -> None:
@@ -47,20 +47,20 @@ def register_metrics_address(app: Flask, settings: Settings) -> None:
             "METRICS_BIND needs gunicorn, which listens there: GET /metrics is nowhere served"
         )
     port = int(settings.metrics_bind.rpartition(":")[2])
-    app.wsgi_app = MetricsAddress(app.wsgi_app, port, settings.body_timeout)  # type: ignore[method-assign]  # Flask's documented place for it
+    app.wsgi_app = MetricsAddress(app.wsgi_app, port, settings)  # type: ignore[method-assign]  # Flask's documented place for it
 
 
 class MetricsAddress:
     """WSGI middleware that takes gunicorn's connections to `port` away from `application`.
 
-    No request can say by itself where it came in. A write that stalls for `patience` seconds ends
-    the connection.
+    No request can say by itself where it came in. A write that stalls for `settings.body_timeout`
+    seconds ends the connection.
     """
 
-    def __init__(self, application: WsgiApplication, port: int, patience: float) -> None:
+    def __init__(self, application: WsgiApplication, port: int, settings: Settings) -> None:
         self._application = application
         self._port = port
-        self._patience = patience
+        self._settings = settings
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         connection = environ.get("gunicorn.socket")
@@ -68,10 +68,10 @@ class MetricsAddress:
             return self._application(environ, start_response)
         if environ["PATH_INFO"] in PROBES and environ["REQUEST_METHOD"] in METHODS:
             return self._application(environ, start_response)
-        connection.settimeout(self._patience)
+        connection.settimeout(self._settings.body_timeout)
         if environ["PATH_INFO"] != PATH or environ["REQUEST_METHOD"] not in METHODS:
             return _answer(start_response, "404 Not Found", "text/plain", NOT_FOUND)
-        return _answer(start_response, "200 OK", CONTENT_TYPE, scrape())
+        return _answer(start_response, "200 OK", CONTENT_TYPE, scrape(self._settings))
 
     def _is_ours(self, name: Any) -> bool:
         # That of a Unix socket is a text.

@@ -83,10 +83,11 @@ class Outcome:
     """What a stream has come to.
 
     `status` is 200 once all is sent, that of the error that its last events tell, and 499 as long
-    as there is more to send.
+    as there is more to send. `code` is the error's.
     """
 
     status: int = ClientDisconnected.status
+    code: str | None = None
 
 
 class EventStreamBody:
@@ -130,7 +131,7 @@ def _writes(
                 gathered = b""
     except Exception as error:  # the status is sent, so every failure becomes an event
         told = as_api_error(error)
-        outcome.status = told.status
+        outcome.status, outcome.code = told.status, told.code
         yield gathered + b"".join(map(form.frame, form.failure(told)))
         return
     outcome.status = HTTPStatus.OK.value

@@ -41,6 +41,12 @@ def assert_alike(page: str, body: str) -> None:
     _compare(json.loads(page.replace(ANYTHING, f'"{ANYTHING}"')), json.loads(body), "")
 
 
+def same_but_left_out(page: str, printed: str) -> bool:
+    """Whether a program printed what the page shows, in which `…` stands for any words."""
+    pattern = ".*".join(map(re.escape, page.split(ANYTHING)))
+    return re.fullmatch(pattern, printed) is not None
+
+
 def events(body: str) -> list[Any]:
     """The JSON of a stream's events."""
     lines = [line.removeprefix("data: ") for line in body.splitlines() if line[:5] == "data:"]

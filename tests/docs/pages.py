@@ -10,6 +10,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 PAGES = (
     PROJECT / "README.md",
+    PROJECT / "README.zh-CN.md",
     PROJECT / "CHANGELOG.md",
     PROJECT / "CONTRIBUTING.md",
     PROJECT / "SECURITY.md",
@@ -17,6 +18,10 @@ PAGES = (
 )
 
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+# Before a block: `<!-- not run: the reason -->`, or `<!-- run by: the test's file -->`.
+NOTE = re.compile(r"<!-- (not run|run by): ([^>]+) -->\s*$")
+# Between a command and what it prints there is nothing, or one line such as "It prints:".
+INTRODUCTION = re.compile(r"```\s*(?:[^#\n`][^\n]*[:：]\s*)?```\w*\n")
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)")
 # A link to a heading: the page, which is this one if there is none, and the anchor.
 ANCHOR = re.compile(r"\[[^\]]*\]\(([^)#:\s]*)#([^)\s]+)\)")
@@ -25,13 +30,18 @@ HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block. `start` and `end` are the offsets of its text in the page."""
+    """A fenced block. `start` and `end` are the offsets of its text in the page.
+
+    `not_run` is the reason, `run_by` the file of the test that runs it, where the page says so.
+    """
 
     page: Path
     language: str
     text: str
     start: int
     end: int
+    not_run: str = ""
+    run_by: str = ""
 
     def __str__(self) -> str:
         first = next(iter(self.text.splitlines()), "")
@@ -40,21 +50,38 @@ class Block:
 
 def blocks(page: Path) -> list[Block]:
     """The blocks of a page, in order."""
+    text = page.read_text()
     return [
-        Block(page, match[2], textwrap.dedent(match[3]), match.start(3), match.end(3))
-        for match in BLOCK.finditer(page.read_text())
+        Block(
+            page,
+            match[2],
+            textwrap.dedent(match[3]),
+            match.start(3),
+            match.end(3),
+            **_note(text[: match.start()]),
+        )
+        for match in BLOCK.finditer(text)
     ]
+
+
+def _note(before: str) -> dict[str, str]:
+    found = NOTE.search(before)
+    return {found[1].replace(" ", "_"): found[2]} if found else {}
 
 
 def with_output(page: Path) -> list[tuple[Block, Block | None]]:
-    """Every block of `sh` or `python`, with the block of another language that follows it."""
-    found = blocks(page)
-    outputs = [None if is_code(block) else block for block in found[1:]]
+    """Every block of `sh` or `python`, with the block below it that shows what it prints."""
+    found, text = blocks(page), page.read_text()
     return [
-        (block, after)
-        for block, after in zip(found, [*outputs, None], strict=False)
+        (block, after if after and _is_output(block, after, text) else None)
+        for block, after in zip(found, [*found[1:], None], strict=False)
         if is_code(block)
     ]
+
+
+def _is_output(block: Block, after: Block, text: str) -> bool:
+    between = text[block.end : after.start]
+    return not is_code(after) and INTRODUCTION.fullmatch(between.strip(" ")) is not None
 
 
 def is_code(block: Block) -> bool:

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.commands import ENVIRONMENT
 from tests.docs.pages import PROJECT
 from tests.live.http import Server
-from tests.supply.dockerfile import copied, image, values
+from tests.supply.dockerfile import Image, copied, environment, image, values
 
 HOME = "/opt/openai_api"
 
@@ -37,9 +36,8 @@ def test_its_place_port_and_command() -> None:
     assert json.loads(values("CMD")[0]) == [
         f"{HOME}/openai_api_cli.py", "--host", "0.0.0.0", "--port", "5100"
     ]  # fmt: skip
-    environment = " ".join(values("ENV"))
-    assert "HF_HUB_OFFLINE=1" in environment
-    assert "PATH=/opt/venv/bin:$PATH" in environment
+    assert environment()["HF_HUB_OFFLINE"] == "1"
+    assert "PATH=/opt/venv/bin:$PATH" in " ".join(values("ENV"))
 
 
 def test_the_readme_starts_it_as_it_starts_itself() -> None:
@@ -47,26 +45,49 @@ def test_the_readme_starts_it_as_it_starts_itself() -> None:
     assert " ".join(json.loads(values("CMD")[0])) in re.sub(" +", " ", readme)
 
 
-def test_the_script_finds_python_on_the_path(tmp_path: Path) -> None:
-    script = image(tmp_path) / "openai_api_cli.py"
-    assert os.access(PROJECT / "openai_api_cli.py", os.X_OK)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return image(tmp_path_factory.mktemp("image"))
+
+
+def test_the_environment_holds_the_package_and_no_pip(built: Image) -> None:
+    (site,) = built.venv.glob("lib/python*/site-packages")
+    names = {path.name.split("-")[0] for path in site.iterdir()} - {"libraries.pth"}
+    assert names == {"app", "openai_api"}
+    assert [path.name for path in (built.venv / "bin").glob("pip*")] == []
+    assert [path.name for path in built.home.iterdir()] == ["openai_api_cli.py"]
+
+
+def test_nobody_else_may_write_what_is_installed(built: Image) -> None:
+    (package,) = built.venv.glob("lib/python*/site-packages/app")
+    paths = [*package.rglob("*"), *built.home.rglob("*")]
+    assert [path for path in paths if path.stat().st_mode & 0o022] == []
+
+
+def test_the_script_finds_python_on_the_path(built: Image) -> None:
+    script = built.home / "openai_api_cli.py"
     assert script.read_text().startswith("#!/usr/bin/env python3\n")
-    printed = run([str(script), "--help"], tmp_path)
+    printed = run(built, [str(script), "--help"])
     assert "--config-file" in printed.stdout
+    assert run(built, ["openai-api", "--help"]).stdout == printed.stdout
 
 
-def test_a_missing_configuration_is_told(tmp_path: Path) -> None:
-    script = image(tmp_path) / "openai_api_cli.py"
-    done = run([str(script), "--port", "5100"], tmp_path, CONFIG_FILE="/LocalRun/model_config.json")
+def test_a_missing_configuration_is_told(built: Image) -> None:
+    program, *arguments = json.loads(values("CMD")[0])
+    done = run(built, [str(built.home / Path(program).name), *arguments], **environment())
     assert done.returncode == 2
-    assert "/LocalRun/model_config.json" in done.stderr
+    assert environment()["CONFIG_FILE"] in done.stderr
 
 
-def run(command: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    # Without the installed project's own folder, which the image does not have.
-    environment = {**ENVIRONMENT, "PYTHONSAFEPATH": "", **variables}
+def run(built: Image, command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(built.venv / "bin"), os.defpath])
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60
+        command,
+        cwd=built.home,
+        env={**variables, "PATH": path, "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import os
-import signal
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +9,39 @@ import pytest
 
 from demo.ports import free_ports
 from tests.docs import outputs
-from tests.docs.commands import ENVIRONMENT, run_curl, run_python, run_shell
-from tests.docs.pages import ANCHOR, LINK, PAGES, PROJECT, Block, anchors, with_output
+from tests.docs.commands import ADDRESS, run_curl, run_python, run_shell
+from tests.docs.configurations import is_configuration
+from tests.docs.pages import (
+    ANCHOR,
+    LINK,
+    PAGES,
+    PROJECT,
+    Block,
+    anchors,
+    blocks,
+    with_output,
+)
+from tests.docs.servers import started
+from tests.docs.test_shown_exchanges import PAGE as SHOWN_EXCHANGES
 from tests.live.http import Server
 
 LONGEST_LINE = 120
 
-CODE = [pair for page in PAGES for pair in with_output(page)]
+CODE = [
+    (block, output)
+    for page in PAGES
+    for block, output in with_output(page)
+    if not block.not_run and not block.run_by
+]
 SHELL = [pair for pair in CODE if pair[0].language == "sh"]
 CURL = [pair for pair in SHELL if pair[0].text.startswith("curl ")]
 PYTHON = [pair for pair in CODE if pair[0].language == "python"]
+CHECKS = "openai-api check-config "
 SERVERS = ("openai-api serve", "gunicorn ", "flask ")
+# The last ones are what a command prints, a file's text or a diagram.
+LANGUAGES = ("sh", "python", "json", "", "text")
 LINES = [line for block, _ in SHELL for line in block.text.splitlines()]
+READMES = ("README.md", "README.zh-CN.md")
 # What is run elsewhere, or cannot be run in a test.
 NOT_RUN_HERE = {
     "make run": "tests/demo starts it",
@@ -65,9 +79,9 @@ def test_links_lead_to_headings(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_lines_are_not_too_long(page: Path) -> None:
-    # Rows of tables cannot be broken, and neither can what a server says.
+    # Rows of tables cannot be broken, and neither can images and what a server says.
     lines = page.read_text().splitlines()
-    lines = [line for line in lines if not line.startswith(("data: ", "| "))]
+    lines = [line for line in lines if not line.startswith(("data: ", "| ", "!["))]
     assert [line for line in lines if len(line) > LONGEST_LINE] == []
 
 
@@ -78,16 +92,55 @@ def test_every_decision_is_in_the_list() -> None:
 
 
 def test_every_shell_block_is_known() -> None:
-    known = (*NOT_RUN_HERE, *SERVERS, "curl ", "openai-api check-config ", "python -m tests.docs")
+    known = (*NOT_RUN_HERE, *SERVERS, CHECKS, "source .venv", "curl ", "python -m tests.docs")
     commands = [block.text.lstrip() for block, _ in SHELL]
     assert [text for text in commands if not text.startswith(known)] == []
+
+
+def test_curl_asks_the_server_that_runs() -> None:
+    """Another address needs a test of its own."""
+    assert [block for block, _ in CURL if ADDRESS not in block.text] == []
+
+
+def test_every_block_of_json_is_tried() -> None:
+    """It is what a command prints, a configuration, or an exchange of docs/api.md."""
+    printed = {output for page in PAGES for _, output in with_output(page)}
+    left = [
+        block
+        for page in PAGES
+        for block in blocks(page)
+        if block.language == "json"
+        and not (block.not_run or block.run_by or block in printed or is_configuration(block))
+        and block.page != SHOWN_EXCHANGES
+    ]
+    assert left == []
+
+
+def test_every_block_of_another_language_is_marked() -> None:
+    """Before it stands `<!-- not run: why -->` or `<!-- run by: tests/... -->`."""
+    left = [
+        block
+        for page in PAGES
+        for block in blocks(page)
+        if block.language not in LANGUAGES and not (block.not_run or block.run_by)
+    ]
+    assert left == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_tests_that_run_blocks_exist(page: Path) -> None:
+    for block in blocks(page):
+        if block.run_by:
+            text = (PROJECT / block.run_by).read_text()
+            # By its name, or with others of its folder by a pattern.
+            assert page.name in text or f'"{page.name.partition("-")[0]}-*' in text, block
 
 
 @pytest.mark.parametrize(("block", "output"), named(CURL))
 def test_curl_commands_answer_as_shown(block: Block, output: Block | None, gateway: Server) -> None:
     body, status = run_curl(block.text, gateway.url)
     if output is None:
-        assert status == "200"
+        assert status == "200", body
         return
     is_error = '"error": {' in output.text
     assert status == ("400" if is_error else "200")
@@ -100,65 +153,32 @@ def test_python_blocks_print_as_shown(block: Block, output: Block, gateway: Serv
 
 
 def test_the_readmes_python_is_the_example() -> None:
-    (example,) = (block.text for block, _ in PYTHON if block.page.name == "README.md")
-    assert example == (PROJECT / "examples" / "openai_python.py").read_text()
+    shown = [block.text for block, _ in PYTHON if block.page.parent == PROJECT]
+    example = (PROJECT / "examples" / "openai_python.py").read_text()
+    assert shown == [example] * len(READMES)
 
 
 def test_check_config(gateway: Server, configuration: Path) -> None:
-    (command,) = {line.strip() for line in LINES if "check-config" in line}
-    printed = run_shell(command.replace("model_config.json", str(configuration)), gateway.url)
-    assert "demo-chat: ready" in printed
+    commands = {line.strip() for line in LINES if line.startswith(CHECKS)}
+    assert commands == {"openai-api check-config model_config.json --connect"}
+    for command in commands:
+        printed = run_shell(command.replace("model_config.json", str(configuration)), gateway.url)
+        assert "demo-chat: ready" in printed
 
 
 def test_server_commands_start_a_server(configuration: Path, tmp_path: Path) -> None:
-    commands = [line for line in LINES if line.startswith(SERVERS)]
+    # A test is nobody else's server.
+    lines = [line.replace("0.0.0.0", "127.0.0.1") for line in LINES]
+    commands = sorted({line for line in lines if line.startswith(SERVERS)})
     assert len(commands) == len(SERVERS)
     ports = free_ports(len(commands))
-    with started(dict(zip(ports, commands, strict=True)), configuration, tmp_path):
-        for port, command in zip(ports, commands, strict=True):
-            assert wait_for_health(port), f"{command}: {(tmp_path / str(port)).read_text()}"
-
-
-@contextmanager
-def started(commands: dict[int, str], configuration: Path, logs: Path) -> Iterator[None]:
-    """Run each command, on its port and with one worker."""
-    processes = [start(port, text, configuration, logs) for port, text in commands.items()]
-    try:
-        yield
-    finally:
-        for process in processes:
-            os.killpg(process.pid, signal.SIGTERM)
-        for process in processes:
-            process.wait(20)
-
-
-def start(port: int, command: str, configuration: Path, logs: Path) -> subprocess.Popen[bytes]:
-    text = (
-        command.replace("5100", str(port))
-        .replace("0.0.0.0", "127.0.0.1")
-        .replace("model_config.json", str(configuration))
-    )
-    variables = {"PORT": str(port), "CONFIG_FILE": str(configuration), "WORKERS": "1"}
-    with (logs / str(port)).open("wb") as log:
-        return subprocess.Popen(
-            ["bash", "-euc", f"exec {text}"],
-            cwd=PROJECT,
-            env={**ENVIRONMENT, **variables},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-
-
-def wait_for_health(port: int, timeout: float = 40.0) -> bool:
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/health")
-            return connection.getresponse().status == 200
-        except OSError:
-            time.sleep(0.1)
-        finally:
-            connection.close()
-    return False
+    with started(
+        {
+            port: text.replace("5100", str(port)).replace("model_config.json", str(configuration))
+            for port, text in zip(ports, commands, strict=True)
+        },
+        configuration,
+        tmp_path,
+    ):
+        # Each has answered.
+        assert len(list(tmp_path.iterdir())) == len(commands)

@@ -79,10 +79,10 @@ class Server:
         finally:
             connection.close()
 
-    def send(self, path: str, body: Any) -> http.client.HTTPConnection:
+    def send(self, path: str, body: Any, **headers: str) -> http.client.HTTPConnection:
         """Send a request and do not wait for the answer."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT)
-        connection.request("POST", path, json.dumps(body).encode(), JSON_HEADERS)
+        connection.request("POST", path, json.dumps(body).encode(), JSON_HEADERS | headers)
         return connection
 
     @contextmanager

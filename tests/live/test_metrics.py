@@ -27,6 +27,7 @@ LONG = {**PROMPT, "model": "ft-slow", "max_tokens": 400, "repetition_penalty": 1
 NUM_CALLS = 40
 # A worker tells the others twice a second.
 SOON = 10.0
+FILES_PER_WORKER = 5
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,8 @@ def test_a_killed_worker_leaves_its_counts_and_takes_its_gauges(
     served: Served,
 ) -> None:
     server, metrics = served.server, served.metrics
+    # That of the Tritons' readiness comes with the first look at them.
+    wait_until(lambda: len(served.files()) == 2 * FILES_PER_WORKER, "all files", 30.0)
     files = served.files()
     before = read(metrics)
     with server.stream("/v1/completions", LONG) as stream:
@@ -178,7 +181,7 @@ def test_a_killed_worker_leaves_its_counts_and_takes_its_gauges(
         if series[0].startswith("openai_api_") and series[0].endswith("_total"):
             assert after.values[series] >= value
     wait_until(lambda: workers(read(metrics)) == {"0", "1"}, "the figures of both workers", SOON)
-    assert served.files() == files
+    wait_until(lambda: served.files() == files, "the same files", 30.0)
 
 
 def is_answering(server: Server) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -199,7 +200,12 @@ def test_the_log_tells_how_an_answer_ended(gateway: Server) -> None:
     gateway.post(
         COMPLETIONS, completion("Once upon a time", max_tokens=7), **{"x-request-id": "end-1"}
     )
-    assert "end-1: demo-chat: 5 prompt tokens, 7 new, length" in gateway.log_text()
+    # Its line is written once the answer is sent.
+    wait_until(lambda: '"request_id":"end-1"' in gateway.log_text(), "the line", 20)
+    found = [line for line in gateway.log_text().splitlines() if "end-1" in line]
+    (told,) = (json.loads(line) for line in found)
+    assert (told["prompt_tokens"], told["completion_tokens"]) == (5, 7)
+    assert told["finish_reasons"] == ["length"]
 
 
 @pytest.mark.parametrize("host", ["::1", "127.0.0.1", "localhost"])

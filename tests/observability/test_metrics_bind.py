@@ -40,6 +40,9 @@ def test_the_servers_own_port_is_refused() -> None:
     assert Settings.load({"PORT": "700", "METRICS_BIND": "127.0.0.2:7000"}).metrics_bind
 
 
+SETTINGS = Settings.load({"BODY_TIMEOUT": "3"})
+
+
 def ask(address: MetricsAddress, connection: Any, **environ: str) -> bytes:
     asked = {
         "PATH_INFO": "/metrics",
@@ -59,8 +62,8 @@ def test_a_connection_is_known_by_its_socket_and_by_nothing_that_is_sent() -> No
         with socket.create_connection(("127.0.0.1", port)):
             accepted, _ = listener.accept()
             with accepted:
-                ours = MetricsAddress(application, port, 3.0)
-                other = MetricsAddress(application, port + 1, 3.0)
+                ours = MetricsAddress(application, port, SETTINGS)
+                other = MetricsAddress(application, port + 1, SETTINGS)
                 body = ask(ours, accepted)
                 assert b"openai_api_build_info{" in body
                 assert accepted.gettimeout() == 3.0
@@ -69,4 +72,4 @@ def test_a_connection_is_known_by_its_socket_and_by_nothing_that_is_sent() -> No
                 assert ask(ours, None, SERVER_PORT=str(port)) == b"the application"
     left, right = socket.socketpair()
     with left, right:
-        assert ask(MetricsAddress(application, port, 3.0), left) == b"the application"
+        assert ask(MetricsAddress(application, port, SETTINGS), left) == b"the application"

@@ -20,10 +20,15 @@ from app.observability.exposition import metrics_text
 
 class Load:
     num_inflight = num_waiting = 0
+    max_inflight = max_queue = 9
+
+class Worker:
+    num_connections = 5
+    worker_connections = 64
 
 load = Load()
 sampling.follow({"one": load})
-sampling.start()
+sampling.start(Worker())
 load.num_inflight = 7
 time.sleep(0.8)
 end = time.monotonic() + 0.6
@@ -44,3 +49,5 @@ def test_lag_is_measured_and_the_load_is_looked_at() -> None:
     assert found.value(late, le="+Inf") >= 5
     assert found.value("event_loop_lag_seconds_sum") >= 0.5
     assert found.value("requests_running", model="one") == 7
+    assert found.value("open_connections") == 5
+    assert found.value("max_connections") == 64

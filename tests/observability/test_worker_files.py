@@ -20,7 +20,11 @@ from app.observability import metrics
 metrics.set_models(["one"])
 metrics.request_opened()
 metrics.model_load("one", 2, 1)
-metrics.request_answered(metrics.Answered("/x", "one", 200, 0.5, 3, 4, 0.1))
+from app.observability import request_metrics
+from app.tally import Tally
+tally = Tally(3)
+request_metrics.begin("one", tally)
+metrics.request_answered(metrics.Answered("/x", "one", 200, 1.0, 1.5, tally))
 """
 LOOK = """
 import sys

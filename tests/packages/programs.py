@@ -8,6 +8,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
 FOLDERS = ("usr/sbin", "usr/bin")
+# Some programs have a folder of their own libraries, named after their package.
+LIBRARIES = ("**/lib/*-linux-gnu", "**/lib/*-linux-gnu/systemd")
 
 
 def program(name: str, kind: str) -> str:
@@ -23,8 +25,8 @@ def program(name: str, kind: str) -> str:
 
 def environment(kind: str) -> dict[str, str]:
     """The process environment, in which the programs find libraries that came with them."""
-    libraries = [str(path) for path in installed(kind).glob("**/lib/*-linux-gnu")]
-    return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(libraries)}
+    shared = [path for where in LIBRARIES for path in installed(kind).glob(where)]
+    return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(map(str, shared))}
 
 
 def installed(kind: str) -> Path:

@@ -55,8 +55,9 @@ def proxied(
     (own,) = free_ports(1)
     text = (DEPLOY / name).read_text()
     addresses = {"127.0.0.1:5100": f"{LOOPBACK}:{port}"}
-    listening = {"listen 8080": f"listen {LOOPBACK}:{own}", "bind :8080": f"bind {LOOPBACK}:{own}"}
-    for old, new in {**addresses, **listening, **(edits or {})}.items():
+    words = {"listen 8080": "listen ", "listen 443": "listen ", "bind :8080": "bind "}
+    listening = {old: f"{word}{LOOPBACK}:{own}" for old, word in words.items()}
+    for old, new in {**addresses, **(edits or {}), **listening}.items():
         assert old in text or old in listening, f"{name} has no {old!r}"
         text = text.replace(old, new)
     folder.mkdir()

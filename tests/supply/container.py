@@ -54,14 +54,14 @@ class Container:
 @contextmanager
 def container(folder: Path, run: Path, port: int) -> Iterator[Container]:
     """Start the image's own command with `run` as /LocalRun, on a port of loopback."""
-    for name in ("root", "image"):
-        (folder / name).mkdir()
-    for shown in (dockerfile.image(folder / "image"), run):
+    (folder / "root").mkdir()
+    image = dockerfile.image(folder / "image")
+    for shown in (image.venv, image.home, run):
         subprocess.run(["chmod", "-R", "a+rX,go-w", shown], check=True)
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            _command(folder, run, port),
+            _command(folder / "root", image, run, port),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -76,8 +76,8 @@ def container(folder: Path, run: Path, port: int) -> Iterator[Container]:
         process.wait()
 
 
-def _command(folder: Path, run: Path, port: int) -> list[str]:
-    places = [folder / "root", folder / "image", sys.prefix, sys.base_prefix, run, UID]
+def _command(root: Path, image: dockerfile.Image, run: Path, port: int) -> list[str]:
+    places = [root, image.home, image.venv, image.libraries, sys.base_prefix, run, UID]
     variables = dockerfile.environment()
     variables["PATH"] += ":/usr/local/bin:/usr/bin:/bin"
     program, *arguments = json.loads(dockerfile.values("CMD")[0])

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# container.sh ROOT IMAGE VENV BASE RUN UID COMMAND...: run COMMAND as compose.yaml runs the gateway.
+# container.sh ROOT HOME VENV LIBRARIES BASE RUN UID COMMAND...: run COMMAND as compose.yaml runs the
+# gateway.
 #
 # In mount and process namespaces of its own: ROOT becomes the root folder, of which nothing but
-# /tmp can be written. IMAGE is what the Dockerfile copies, VENV the environment and BASE its
-# Python, RUN is /LocalRun. UID 0 stands for a user outside who has no other number to give.
+# /tmp can be written. HOME is the image's /opt/openai_api, VENV its environment with the LIBRARIES
+# and the Python of BASE, RUN is /LocalRun. UID 0 stands for a user outside who has no other number
+# to give.
 set -euo pipefail
-root=$1 image=$2 venv=$3 base=$4 run=$5 uid=$6
-shift 6
+root=$1 home=$2 venv=$3 libraries=$4 base=$5 run=$6 uid=$7
+shift 7
 
 show() {
     mkdir -p "$root$2"
@@ -25,7 +27,8 @@ for folder in /usr /bin /sbin /lib /lib64; do
 done
 case "$base/" in /usr/*) ;; *) show "$base" "$base" ;; esac
 show "$venv" /opt/venv
-show "$image" /opt/openai_api
+show "$libraries" "$libraries"
+show "$home" /opt/openai_api
 show "$run" /LocalRun
 mkdir -p "$root"/{etc,proc,dev,tmp}
 for file in ld.so.cache hosts nsswitch.conf passwd group; do

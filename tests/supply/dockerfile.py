@@ -1,10 +1,15 @@
-"""The instructions of the Dockerfile, and the project as it lies in the image."""
+"""The instructions of the Dockerfile, and what its build leaves in the image."""
 
 from __future__ import annotations
 
 import re
 import shlex
 import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.supply.locks import PROJECT
@@ -17,6 +22,9 @@ INSTRUCTIONS = [
     for word, value in [line.strip().split(maxsplit=1)]
 ]
 LAST_STAGE = INSTRUCTIONS[max(i for i, (word, _) in enumerate(INSTRUCTIONS) if word == "FROM") :]
+
+# The step that builds and installs the package itself.
+(BUILD,) = (value for word, value in INSTRUCTIONS if word == "RUN" and " wheel " in value)
 
 
 def values(word: str) -> list[str]:
@@ -36,12 +44,44 @@ def copied() -> list[str]:
     return [source for value in copies for source in value.split()[:-1]]
 
 
-def image(folder: Path) -> Path:
-    """The project as it lies in the image, without what is installed."""
+@dataclass(frozen=True)
+class Image:
+    """What the build leaves: an environment with the package, and the folder of the script.
+
+    What the lock installs is that of this interpreter, in the folder `libraries`.
+    """
+
+    venv: Path
+    home: Path
+    libraries: Path
+
+
+def image(folder: Path) -> Image:
+    """Take the build's steps in `folder`, but for those that fetch something."""
+    made = Image(folder / "venv", folder / "home", Path(sysconfig.get_path("purelib")))
+    source = folder / "source"
+    source.mkdir(parents=True)
     for name in copied():
-        source = PROJECT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        if (PROJECT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(PROJECT / name, source / name, ignore=ignored)
         else:
-            shutil.copy(source, folder / name)
-    return folder
+            shutil.copy(PROJECT / name, source / name)
+    venv.create(made.venv, with_pip=False, symlinks=True)
+    (site,) = made.venv.glob("lib/python*/site-packages")
+    # One more folder to import from. Its own .pth files, such as the checkout's, do not count.
+    (site / "libraries.pth").write_text(f"{made.libraries}\n")
+    places = {
+        "/opt/venv": made.venv,
+        "/opt/openai_api": made.home,
+        "python3 ": sys.executable + " ",
+    }
+    command = BUILD
+    for old, new in places.items():
+        assert old in BUILD, old
+        command = command.replace(old, str(new))
+    done = subprocess.run(
+        ["bash", "-euc", f"umask 022; {command}"], cwd=source, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return made

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.settings import Settings
+from app.settings import TABLE, Settings
 from demo.environment import ensure_environment
 from tests.docs.pages import code_spans, rows
 from tests.supply import dockerfile
@@ -72,6 +72,8 @@ def test_a_service_has_no_rights(name: str) -> None:
     assert service["mem_limit"]
     assert 0 < service["pids_limit"] < 32768
     assert [entry.split(":")[0] for entry in service["tmpfs"]] == ["/tmp"]
+    for port in service.get("ports", ()):
+        assert re.match(r"(\$\{LISTEN:-)?127\.0\.0\.1:", port)
     forbidden = {"privileged", "cap_add", "network_mode", "pid", "ipc", "devices", "userns_mode"}
     assert forbidden & service.keys() == set()
 
@@ -79,6 +81,8 @@ def test_a_service_has_no_rights(name: str) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_writes_to_nothing_of_the_host(name: str) -> None:
     for volume in SERVICES[name]["volumes"]:
+        if volume.split(":")[0] in COMPOSE["volumes"]:
+            continue
         found = re.fullmatch(PATHS, volume)
         assert found is not None, volume
         assert found["mode"] == "ro"
@@ -91,7 +95,9 @@ def test_the_gateway_runs_as_in_its_image() -> None:
     assert "command" not in gateway
     (tmp,) = gateway["tmpfs"]
     assert {"noexec", "nosuid", "nodev"} <= set(tmp.split(":")[1].split(","))
-    assert int(gateway["stop_grace_period"].removesuffix("s")) > Settings.load({}).graceful_timeout
+    found = Settings.load({})
+    needed = found.drain_delay + found.graceful_timeout + 2
+    assert int(gateway["stop_grace_period"].removesuffix("s")) >= needed
 
 
 def test_both_say_whether_they_are_well() -> None:
@@ -107,7 +113,10 @@ def test_only_the_gateway_can_be_reached() -> None:
     assert {"ports", "expose"} & triton.keys() == set()
     assert triton["networks"] == ["inside"]
     assert COMPOSE["networks"]["inside"] == {"internal": True}
-    assert set(gateway["networks"]) == {"inside", "outside"}
+    # Prometheus reads Triton's metrics; it is not started unless asked for.
+    reaching = {name for name, each in SERVICES.items() if "inside" in each["networks"]}
+    assert reaching == {"gateway", "triton", "prometheus"}
+    assert SERVICES["prometheus"]["profiles"]
 
 
 def test_tritons_models_are_fixed_and_its_image_is_chosen() -> None:
@@ -138,9 +147,11 @@ def test_every_variable_of_compose_is_on_the_page() -> None:
     text = (PROJECT / "compose.yaml").read_text()
     used: dict[str, str | None] = dict(re.findall(r"\$\{([A-Z_]+):-([^}]*)}", text))
     used |= dict.fromkeys(re.findall(r"\$\{([A-Z_]+):\?", text), "required")
-    used |= dict.fromkeys(SERVICES["gateway"]["environment"])
+    environment = SERVICES["gateway"]["environment"]
+    used |= {name: None for name, value in environment.items() if value is None}
+    assert set(environment) <= {row.env for row in TABLE}
     shown: dict[str, str | None] = {}
-    for row in rows(PROJECT / "docs" / "operations.md", "Security", "variable"):
+    for row in rows(PROJECT / "docs" / "deployment.md", "Docker Compose", "variable"):
         names = code_spans(row["variable"])
         defaults = code_spans(row["default"]) or [row["default"] or None] * len(names)
         shown |= dict(zip(names, defaults, strict=True))

@@ -25,7 +25,7 @@ from tests.scripted_triton import (
 
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 POSTS = ("/v1/completions", "/v1/chat/completions", "/v1/embeddings", "/v1/rerank")
-GETS = ("/v1/models", f"/v1/models/{LLM}", "/health", "/livez", "/readyz", "/version")
+GETS = ("/", "/v1/models", f"/v1/models/{LLM}", "/health", "/livez", "/readyz", "/version")
 
 TYPES = {
     400: "invalid_request_error",
@@ -98,7 +98,6 @@ def test_a_wrong_verb(client: FlaskClient, verb: str, path: str, allowed: str) -
 
 
 UNKNOWN = (
-    "/",
     "/v1",
     "/v1/",
     "/v1/chat",
@@ -119,8 +118,6 @@ UNKNOWN = (
 @pytest.mark.parametrize("path", UNKNOWN)
 @pytest.mark.parametrize("verb", ["GET", "POST", "OPTIONS", "DELETE"])
 def test_an_unknown_page(client: FlaskClient, verb: str, path: str) -> None:
-    if path == "/" and verb == "GET":
-        return  # the playground's place
     error = check(client.open(path, method=verb), 404)
     assert error["code"] == "not_found"
 

@@ -86,6 +86,7 @@ def test_tokens_are_those_of_usage(client: FlaskClient, triton: ScriptedTriton, 
     assert count("requests_total", route=path, model=LLM, status="200") == 1
     assert count("time_to_first_token_seconds_count", model=LLM) == 1
     assert count("queue_wait_seconds_count", model=LLM) == 1
+    assert count("request_prompt_tokens_sum", model=LLM) == usage[prompt]
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/rerank", "/v1/score", "/v1/score cosine"])
@@ -182,6 +183,7 @@ def test_no_request_makes_a_label(client: FlaskClient) -> None:
     def try_names() -> None:
         name = "".join(numbers.choices(string.printable, k=8))
         post(client, "/v1/completions", {"model": name, "prompt": "a"})
+        post(client, "/v1/completions", {"model": name, "prompt": "a", name: 1})
         client.get(f"/v1/models/{quote(name, safe='')}", buffered=True)
         client.get("/" + "".join(numbers.choices(string.ascii_letters, k=8)), buffered=True)
         method = "".join(numbers.choices(string.ascii_uppercase, k=5))
@@ -194,7 +196,64 @@ def test_no_request_makes_a_label(client: FlaskClient) -> None:
         try_names()
     after = read(client)
     assert after.values.keys() == before.values.keys()
-    assert after.total("requests_total") >= before.total("requests_total") + 1000
+    assert after.total("requests_total") >= before.total("requests_total") + 1250
+
+
+def test_fields_that_change_nothing_are_counted(
+    client: FlaskClient, triton: ScriptedTriton
+) -> None:
+    triton.script = Generated([300, 301, 302, 303])
+    before = read(client)
+    body = {**PROMPT, "no_such_field": 1, "openai_api{": [], 'a"\n': {}}
+    count = gained(client, lambda: post(client, "/v1/completions", body))
+    assert count("unknown_fields_total", route="/v1/completions") == 3
+    many = {f"field {number}": number for number in range(100_000)}
+    count = gained(client, lambda: post(client, "/v1/completions", {**PROMPT, **many}))
+    assert 200 < count("unknown_fields_total", route="/v1/completions") <= 256
+    assert read(client).labels("route") == before.labels("route")
+
+
+def test_the_times_of_a_stream(client: FlaskClient, triton: ScriptedTriton) -> None:
+    triton.script = Generated([300] * 8, delay=0.02)
+    body = {**PROMPT, "max_tokens": 8, "stream": True}
+    count = gained(client, lambda: post(client, "/v1/completions", body))
+    gaps = "time_between_tokens_seconds"
+    assert count(f"{gaps}_count", model=LLM) == 7
+    assert count(f"{gaps}_sum", model=LLM) >= 7 * 0.015
+    assert count(f"{gaps}_bucket", model=LLM, le="0.01") < 7
+    assert count("choices_finished_total", model=LLM, finish_reason="length") == 1
+    assert count("request_completion_tokens_sum", model=LLM) == 8
+    assert count("answer_seconds_count", model=LLM) == 1
+    for phase in ("prepare", "first_token", "decode"):
+        assert count("phase_seconds_count", model=LLM, phase=phase) == 1
+
+
+def test_tokens_of_a_stream_count_while_it_is_read(
+    client: FlaskClient, triton: ScriptedTriton
+) -> None:
+    triton.script = Generated([300] * 40, delay=0.02)
+    before = read(client)
+    tokens = "completion_tokens_total"
+    body = {**PROMPT, "max_tokens": 40, "stream": True}
+    with closing(client.post("/v1/completions", json=body)) as response:
+        pieces = response.iter_encoded()
+        next(pieces)
+        next(pieces)
+        gained_now = read(client).value(tokens, model=LLM) - before.value(tokens, model=LLM)
+        assert 1 <= gained_now < 40
+        list(pieces)
+    assert read(client).value(tokens, model=LLM) == before.value(tokens, model=LLM) + 40
+
+
+def test_vllm_s_names_can_be_switched_off(
+    tmp_path: Path, triton: ScriptedTriton, http_triton: ScriptedHttpTriton
+) -> None:
+    configuration = standard_configuration(triton.address, http_triton.address)
+    for folder, settings, has_names in (("a", {}, True), ("b", {"VLLM_METRICS": "false"}, False)):
+        (tmp_path / folder).mkdir()
+        app = build_application(tmp_path / folder, configuration, **settings)
+        text = app.test_client().get("/metrics").text
+        assert ("vllm:num_requests_running{" in text) == has_names
 
 
 def test_they_are_not_here_when_they_have_their_own_address(

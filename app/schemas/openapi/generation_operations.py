@@ -19,6 +19,8 @@ GENERATION = (
         kinds=OF_MODELS,
         examples={
             "question": {**CONVERSATION, "temperature": 0},
+            "logprobs": {**CONVERSATION, "max_tokens": 3, "logprobs": True},
+            "several": {**CONVERSATION, "n": 2, "seed": 1, "stop": ["."]},
             "stream": {**CONVERSATION, "stream": True, "stream_options": {"include_usage": True}},
         },
     ),

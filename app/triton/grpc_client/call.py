@@ -50,6 +50,11 @@ def header_block(authority: str, scheme: str, path: str, timeout: float) -> byte
     return NO_TABLE + _encoder.encode([(name, value, True) for name, value in fields.items()])
 
 
+def header_field(name: str, value: str) -> bytes:
+    """One more field behind a `header_block`."""
+    return _encoder.encode([(name, value, True)])
+
+
 def framed(message: bytes) -> bytes:
     """A message as the body of a request that has just this one."""
     return _PREFIX.pack(False, len(message)) + message

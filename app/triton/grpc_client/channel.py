@@ -10,7 +10,7 @@ import weakref
 from contextlib import nullcontext
 
 from app import offload
-from app.triton.grpc_client.call import Call, CallEnded, framed, header_block
+from app.triton.grpc_client.call import Call, CallEnded, framed, header_block, header_field
 from app.triton.grpc_client.connection import Connection
 from app.triton.grpc_client.status import Status
 from app.triton.grpc_client.tls import Layer, PlainLayer, TlsLayer
@@ -44,7 +44,14 @@ class Channel:
         self._retry_at = -math.inf
         self._failure = Status("UNAVAILABLE")
 
-    def start(self, path: str, message: bytes, timeout: float, connect_timeout: float) -> Call:
+    def start(
+        self,
+        path: str,
+        message: bytes,
+        timeout: float,
+        connect_timeout: float,
+        traceparent: str | None = None,
+    ) -> Call:
         """Send one message on a call of its own, half-closed behind it, for `timeout` seconds.
 
         Raises:
@@ -53,6 +60,8 @@ class Channel:
         """
         scheme = "https" if self._is_secure else "http"
         block = header_block(self._authority, scheme, path, timeout)
+        if traceparent is not None:
+            block += header_field("traceparent", traceparent)
         body = framed(message)
         until = time.monotonic() + connect_timeout
         while True:

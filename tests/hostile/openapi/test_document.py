@@ -25,6 +25,8 @@ from tests.applications import build_application
 from tests.live.http import Server
 
 PATHS = frozenset(operation.path for operation in OPERATIONS)
+# Not for programs: what a browser shows.
+PAGES = ("docs", "playground")
 # These are told of what is no operation: an unknown path or verb, or what is no HTTP for us.
 OF_NO_OPERATION = {405, 414, 417, 431, 499, 501}
 
@@ -52,6 +54,7 @@ def test_the_routes_are_the_documents(app: Flask, document: dict[str, Any]) -> N
     routes = {
         (verb.lower(), re.sub(r"<[^>]*>", "{id}", rule.rule))
         for rule in app.url_map.iter_rules()
+        if rule.endpoint.partition(".")[0] not in PAGES
         for verb in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert {(verb, path) for verb, path, _ in operations(document)} == routes
@@ -132,6 +135,29 @@ EXAMPLES = [
 def check(name: str, answer: Any) -> None:
     schema = {"$ref": f"#/components/schemas/{name}", "components": COMPONENTS}
     jsonschema.Draft202012Validator(schema).validate(answer)
+
+
+def test_every_operation_that_takes_something_has_examples(document: dict[str, Any]) -> None:
+    for verb, path, operation in operations(document):
+        if verb == "post":
+            assert operation["requestBody"]["content"]["application/json"]["examples"], path
+        for parameter in operation.get("parameters", []):
+            found = document["components"]["parameters"].get(
+                parameter.get("$ref", "").rpartition("/")[2], parameter
+            )
+            assert "example" in found, path
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"), EXAMPLES, ids=[f"{each.path}-{name}" for each, name in EXAMPLES]
+)
+def test_an_example_is_a_body_of_the_document(
+    document: dict[str, Any], operation: Any, name: str
+) -> None:
+    content = document["paths"][operation.path]["post"]["requestBody"]["content"]
+    body = content["application/json"]
+    schema = {**body["schema"], "components": document["components"]}
+    jsonschema.Draft202012Validator(schema).validate(body["examples"][name]["value"])
 
 
 @pytest.mark.parametrize(

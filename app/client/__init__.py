@@ -1,0 +1,1 @@
+"""Another server over HTTP: what every server of the OpenAI API answers. Standard library only."""

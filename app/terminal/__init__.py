@@ -1,0 +1,1 @@
+"""What the command line writes: colours, tables and failures. Knows nothing of models."""

@@ -1,0 +1,29 @@
+"""The application for every WSGI host: `app.wsgi:app`, which the repository's wsgi.py has too."""
+
+import logging
+import sys
+import time
+
+from app import create_app
+from app.errors import ConfigurationError
+from app.lifecycle.service_folder import ServiceFolder
+
+# The code by which gunicorn knows that starting another worker would not help.
+EXIT_APP_LOAD = 4
+EXIT_TRY_AGAIN = 1
+# Seconds before a worker that cannot start makes room for the next.
+PAUSE = 2.0
+
+try:
+    app = create_app()
+except Exception as error:
+    folder = ServiceFolder.current()
+    if folder is not None and folder.has_served:
+        # Other workers serve; gunicorn would end them all for one that says it cannot be loaded.
+        logging.getLogger("app").error("this worker cannot start, another is tried: %r", error)
+        time.sleep(PAUSE)
+        sys.exit(EXIT_TRY_AGAIN)
+    if not isinstance(error, ConfigurationError):
+        raise
+    print(error, file=sys.stderr)
+    sys.exit(EXIT_APP_LOAD)

@@ -1,0 +1,296 @@
+"""The page around the views: tabs, languages, colours, the key, other hosts, small windows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, Request, expect
+
+from demo.triton import TritonServer
+from tests.browser.chats import ask, finished, model_choice, open_chat
+from tests.browser.readability import nameless_controls, overflow, weak_texts
+from tests.browser.site import DEMO_MODELS, KEY, site_configuration
+from tests.browser.test_docs_page import below
+from tests.live.http import Server
+from tests.live.servers import HOSTS, running, write_configuration
+
+TABS = {
+    "chat": "Chat",
+    "completions": "Completions",
+    "embeddings": "Embeddings",
+    "rerank": "Rerank",
+    "status": "Status",
+}
+PHONE = {"width": 360, "height": 740}
+
+
+def tab(page: Page, name: str) -> Locator:
+    return page.get_by_role("tab", name=name, exact=True)
+
+
+# ---- tabs
+
+
+def test_the_address_says_which_view_is_open(page: Page) -> None:
+    page.goto("./")
+    for name, title in TABS.items():
+        tab(page, title).click()
+        expect(page).to_have_url(re.compile(f"#{name}$"))
+        expect(page.get_by_role("tabpanel", name=title)).to_be_visible()
+        expect(page.get_by_role("tabpanel")).to_have_count(1)
+        expect(page.get_by_role("alert")).to_have_count(0)
+    page.go_back()
+    expect(tab(page, "Rerank")).to_have_attribute("aria-selected", "true")
+    page.goto("./#embeddings")
+    expect(tab(page, "Embeddings")).to_have_attribute("aria-selected", "true")
+    page.goto("./#nothing")
+    expect(tab(page, "Chat")).to_have_attribute("aria-selected", "true")
+
+
+def test_tabs_are_reached_with_the_arrow_keys(page: Page) -> None:
+    page.goto("./")
+    tab(page, "Chat").focus()
+    steps = [("ArrowRight", "Completions"), ("ArrowLeft", "Chat"), ("ArrowLeft", "Status")]
+    for key, title in [*steps, ("ArrowRight", "Chat"), ("End", "Status"), ("Home", "Chat")]:
+        page.keyboard.press(key)
+        expect(tab(page, title)).to_be_focused()
+        expect(tab(page, title)).to_have_attribute("aria-selected", "true")
+    # One stop for all of them.
+    assert page.locator('[role=tab][tabindex="0"]').count() == 1
+
+
+def test_a_view_stays_as_it_is_while_another_is_open(page: Page) -> None:
+    open_chat(page)
+    ask(page, "What is 7 + 5?")
+    tab(page, "Rerank").click()
+    tab(page, "Chat").click()
+    expect(page.locator(".turn.assistant .markdown")).to_have_text("7 + 5 = 12.")
+
+
+def test_the_keyboard_skips_the_header(page: Page) -> None:
+    page.goto("./")
+    expect(tab(page, "Chat")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+
+
+# ---- languages and colours
+
+
+def test_the_language_is_the_browsers(open_page: Callable[..., Page]) -> None:
+    for locale, title, language in (("zh-CN", "对话", "zh-Hans"), ("fr-FR", "Chat", "en")):
+        page = open_page(locale=locale)
+        page.goto("./")
+        expect(tab(page, title)).to_be_visible()
+        assert page.evaluate("document.documentElement.lang") == language
+
+
+def test_the_language_is_changed_and_kept(page: Page) -> None:
+    open_chat(page)
+    ask(page, "What is 7 + 5?")
+    page.get_by_label("Language").select_option("zh")
+    expect(tab(page, "补全")).to_be_visible()
+    expect(page.get_by_label("温度")).to_have_value("0")
+    expect(page.get_by_role("button", name="重新生成")).to_be_visible()
+    expect(page.get_by_placeholder("输入消息")).to_be_visible()
+    expect(page.locator(".figure-prompt_tokens dt")).to_have_text("提示词元")
+    expect(page.locator(".turn.assistant .markdown")).to_have_text("7 + 5 = 12.")
+    expect(page).to_have_title("openai_api 试用页")
+    page.reload()
+    expect(tab(page, "补全")).to_be_visible()
+    page.get_by_label("语言").select_option("en")
+    expect(tab(page, "Completions")).to_be_visible()
+
+
+def test_no_english_is_left_in_chinese(open_page: Callable[..., Page]) -> None:
+    page = open_page(locale="zh-CN")
+    page.goto("./")
+    for name in ("chat", "completions"):
+        page.goto(f"./#{name}")
+        expect(page.get_by_role("tabpanel")).to_contain_text("温度")
+        words = re.findall(r"[A-Za-z]{3,}(?: [a-z]+)+", page.locator("body").inner_text())
+        assert set(words) <= {"Top p", "Once upon a time"}
+
+
+def background(page: Page) -> str:
+    return str(page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
+
+
+def test_colours_follow_the_system_unless_chosen(page: Page) -> None:
+    page.goto("./")
+    light = background(page)
+    page.emulate_media(color_scheme="dark")
+    dark = background(page)
+    assert light != dark
+    button = page.locator("#theme-button")
+    expect(button).to_have_accessible_name("Colours: as the system")
+    button.click()
+    expect(button).to_have_accessible_name("Colours: light")
+    assert background(page) == light
+    button.click()
+    page.emulate_media(color_scheme="light")
+    assert background(page) == dark
+    page.reload()
+    assert background(page) == dark
+    button.click()
+    assert background(page) == light
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_texts_can_be_read(open_page: Callable[..., Page], scheme: str) -> None:
+    page = open_page(color_scheme=scheme)
+    open_chat(page)
+    page.get_by_label("Colour tokens").check()
+    ask(page, "Tell me a short story.")
+    page.get_by_label("Temperature").fill("9")
+    page.locator("#chat-input").fill("hi")
+    page.locator("#chat-send").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    finished(page)
+    assert weak_texts(page) == []
+    assert nameless_controls(page) == []
+    for name in list(TABS)[1:]:
+        page.goto(f"./#{name}")
+        expect(page.get_by_role("tabpanel").get_by_role("button").first).to_be_visible()
+        assert weak_texts(page) == []
+        assert nameless_controls(page) == []
+    page.evaluate("document.documentElement.style.setProperty('--muted', 'gray')")
+    assert weak_texts(page)
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_a_phone_is_wide_enough(open_page: Callable[..., Page], locale: str) -> None:
+    page = open_page(viewport=PHONE, locale=locale, has_touch=True, is_mobile=True)
+    page.goto("./")
+    page.locator("#chat-input").fill("x" * 200)
+    page.locator("#chat-send").click()
+    finished(page)
+    for name in TABS:
+        page.goto(f"./#{name}")
+        expect(page.get_by_role("tabpanel").get_by_role("button").first).to_be_visible()
+        assert overflow(page) == 0, name
+
+
+def test_the_settings_of_a_phone(open_page: Callable[..., Page]) -> None:
+    page = open_page(viewport=PHONE)
+    page.goto("./")
+    button = page.get_by_role("button", name="Settings")
+    expect(page.get_by_label("Temperature")).to_be_hidden()
+    button.click()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    page.get_by_label("Temperature").fill("0")
+    button.click()
+    expect(page.get_by_label("Temperature")).to_be_hidden()
+    assert overflow(page) == 0
+    expect(ask(page, "What is 7 + 5?").locator(".markdown")).to_have_text("7 + 5 = 12.")
+
+
+# ---- the key
+
+
+@pytest.fixture
+def locked(open_page: Callable[..., Page], keyed_server: Server) -> Page:
+    """A page of a server that wants a key."""
+    return open_page(base_url=f"{keyed_server.url}/")
+
+
+def enter_key(page: Page, key: str, *, keep: bool = False) -> None:
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Key", exact=True).fill(key)
+    dialog.get_by_label("Keep it").set_checked(keep)
+    dialog.get_by_role("button", name="Use this key").click()
+
+
+def test_a_refusal_leads_to_the_key(locked: Page) -> None:
+    locked.goto("./")
+    dialog = locked.get_by_role("dialog", name="API key")
+    expect(dialog).to_contain_text("This server needs an API key.")
+    expect(dialog.get_by_label("Key", exact=True)).to_be_focused()
+    expect(dialog.get_by_label("Key", exact=True)).to_have_attribute("type", "password")
+    enter_key(locked, "sk-wrong")
+    expect(dialog).to_contain_text("The server does not know this key.")
+    enter_key(locked, "sk-键")
+    expect(dialog).to_contain_text("ASCII")
+    enter_key(locked, KEY)
+    expect(dialog).to_be_hidden()
+    expect(model_choice(locked)).to_have_value("demo-chat")
+    expect(locked.get_by_role("alert")).to_have_count(0)
+    locked.get_by_label("Temperature").fill("0")
+    expect(ask(locked, "What is 7 + 5?").locator(".markdown")).to_have_text("7 + 5 = 12.")
+
+
+def stored(page: Page, storage: str) -> bool:
+    return KEY in page.evaluate(f"JSON.stringify({{...{storage}}})")
+
+
+def test_the_key_is_kept_for_the_tab_unless_asked_for_more(locked: Page) -> None:
+    locked.goto("./")
+    enter_key(locked, KEY)
+    expect(model_choice(locked)).to_have_value("demo-chat")
+    assert stored(locked, "sessionStorage")
+    assert not stored(locked, "localStorage")
+    locked.reload()
+    expect(model_choice(locked)).to_have_value("demo-chat")
+    locked.get_by_role("button", name="API key").click()
+    enter_key(locked, KEY, keep=True)
+    assert stored(locked, "localStorage")
+    locked.get_by_role("button", name="API key").click()
+    locked.get_by_role("button", name="Remove").click()
+    expect(locked.get_by_role("dialog")).to_contain_text("needs an API key")
+    assert not stored(locked, "localStorage")
+    assert not stored(locked, "sessionStorage")
+    assert locked.evaluate("document.cookie") == ""
+
+
+def test_the_key_is_in_no_address_and_goes_to_the_api_alone(locked: Page) -> None:
+    seen: list[Request] = []
+    locked.on("request", lambda request: seen.append(request))
+    locked.goto("./")
+    enter_key(locked, KEY)
+    expect(model_choice(locked)).to_have_value("demo-chat")
+    locked.reload()
+    expect(model_choice(locked)).to_have_value("demo-chat")
+    with_key = [each.url for each in seen if "authorization" in each.all_headers()]
+    assert with_key
+    assert all("/v1/" in url for url in with_key)
+    assert not [each.url for each in seen if KEY in each.url]
+
+
+# ---- where it runs
+
+
+@pytest.mark.parametrize("host", [host for host in HOSTS if host != "gunicorn"])
+def test_other_hosts_serve_it(
+    open_page: Callable[..., Page], tritonserver: TritonServer, tmp_path: Path, host: str
+) -> None:
+    content = site_configuration(tritonserver, DEMO_MODELS)
+    path = write_configuration(tmp_path / "models.json", content)
+    with running(host, path, tmp_path / "log") as server:
+        page = open_page(base_url=f"{server.url}/")
+        open_chat(page)
+        expect(ask(page, "What is 7 + 5?").locator(".markdown")).to_have_text("7 + 5 = 12.")
+        page.context.close()
+
+
+def test_it_works_below_a_path_of_a_proxy(open_page: Callable[..., Page], site: str) -> None:
+    with below("models", site) as proxy:
+        page = open_page(base_url=f"{proxy}/models/")
+        open_chat(page)
+        expect(ask(page, "What is 7 + 5?").locator(".markdown")).to_have_text("7 + 5 = 12.")
+        page.close()
+
+
+def test_a_server_that_is_gone_is_told(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.route("**/v1/models", lambda route: route.abort())
+    page.goto("./")
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.")
+    page.unroute("**/v1/models")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(model_choice(page)).to_have_value("demo-chat")
