@@ -1,10 +1,10 @@
-// What the server's metrics say, model by model; docs/operations.md has their names.
+// What the server's metrics say, model by model; docs/metrics.md has their names.
 
 const NAME = "openai_api_";
 const OWN_ROUTES = new Set(["/", "/playground/<path:name>", "/metrics", "/readyz", "/livez", "/health", "/version"]);
 // The label of what is none of the server's own routes.
 const NONE = "-";
-// Tokens are counted when their answer ends, so a rate over less would jump.
+// Workers tell their tokens once a second, so a rate over less would jump.
 export const WINDOW_SECONDS = 10;
 
 /** The figures of a Scrape; a number is null where the server does not give it. */
