@@ -227,6 +227,7 @@ def test_wrong_inputs_are_told_and_nothing_is_written(
         ("localhost:http", 2, "no address with a port"),
         (f"localhost:{closed_port()}", 1, "no Triton answers"),
     ],
+    ids=["no port", "port 0", "no number", "nobody there"],
 )
 def test_wrong_addresses(add: Add, address: str, code: int, told: str) -> None:
     found = add("--triton", address, "--yes")
