@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response
 
-from app.web.playground_files import PAGE, StaticFile, file_response, read_files
+from app.web.page_files import PAGE, StaticFile, file_response, read_files
 
 blueprint = Blueprint("docs", __name__)
 

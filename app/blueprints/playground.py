@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from flask import Blueprint, Response
 
-from app.web.playground_files import PAGE, file_response, read_files
+from app.web.page_files import PAGE, file_response, read_files
 
 blueprint = Blueprint("playground", __name__)
 
+FOLDER = Path(__file__).resolve().parent.parent / "playground"
 # Read once: a request finds a name among these, and never looks into a folder.
-FILES = read_files()
+FILES = read_files(FOLDER)
 
 
 @blueprint.get("/")

@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.web.playground_files import FOLDER, KINDS, read_files
+from app.blueprints.playground import FOLDER
+from app.web.page_files import KINDS, read_files
 from tests.applications import build_application
 from tests.web.keys import check_refusal, send
 

@@ -1,4 +1,4 @@
-"""The files of the playground, which the package brings along."""
+"""Files of pages for browsers, which the package and its libraries bring along."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from types import MappingProxyType
 
 from flask import Response, abort, request
 
-FOLDER = Path(__file__).resolve().parent.parent / "playground"
 PAGE = "index.html"
 KINDS = {
     ".html": "text/html; charset=utf-8",
@@ -39,7 +38,7 @@ class StaticFile:
     etag: str
 
 
-def read_files(folder: Path = FOLDER) -> Mapping[str, StaticFile]:
+def read_files(folder: Path) -> Mapping[str, StaticFile]:
     """The files below `folder` by their paths in it; others than KINDS are left out."""
     paths = (path for path in sorted(folder.rglob("*")) if path.suffix in KINDS)
     return MappingProxyType({path.relative_to(folder).as_posix(): _read(path) for path in paths})
