@@ -9,9 +9,12 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python3 -m venv --without-pip /opt/venv
 WORKDIR /src
 
-# First the locked requirements: the layer stays as long as the lock does.
-COPY requirements.txt ./
-RUN python3 -m pip --python /opt/venv install --require-hashes --only-binary :all: -r requirements.txt
+# First the locked requirements: the layer stays as long as the locks do.
+# With --build-arg TRACING=1 what TRACING=true needs is there, too.
+ARG TRACING=
+COPY requirements.txt requirements-tracing.txt ./
+RUN python3 -m pip --python /opt/venv install --require-hashes --only-binary :all: -r requirements.txt \
+    ${TRACING:+-r requirements-tracing.txt}
 
 COPY setup.cfg pyproject.toml MANIFEST.in requirements.in README.md ./
 COPY wsgi.py gunicorn.conf.py openai_api_cli.py model_config.json ./

@@ -70,6 +70,7 @@ audit: $(SUPPLY)/ready ## ask the public database for known faults of the locked
 lock: ## renew the locked requirements (needs uv and npm)
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) requirements-tracing.in -o requirements-tracing.txt
 	$(COMPILE) docs/requirements.in -o docs/requirements.txt
 	for lock in $(CLIENT_LOCKS) $(BENCH_LOCKS) $(SUPPLY_LOCK) tests/fuzz/requirements.txt; do $(COMPILE) $${lock%.txt}.in -o $$lock || exit; done
 	npm update --prefix $(NODE) --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund

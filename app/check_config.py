@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.application import CHAT_TEMPLATES
-from app.errors import ApiError, ConfigurationError, Problem
+from app.errors import ApiError, BackendError, ConfigurationError, Problem
 from app.registry import ModelRegistry, read_registry
-from app.registry.files import ConfigurationFiles
+from app.registry.files import ConfigurationFiles, read_json
 from app.registry.folders import read_facts
 from app.registry.specs import GenerationFacts, Words
 from app.services.catalogue import LanguageModel, ServedModel, build_catalogue
@@ -17,10 +19,19 @@ from app.services.template_warnings import template_warning
 from app.settings import Settings
 from app.terminal.escapes import printable
 from app.terminal.styles import styled
-from app.triton.errors import ModelNotReady
+from app.triton.errors import WRONG_PORTS, ModelNotReady
 from app.triton.replicas import ReplicaState
 
 EXIT_NOT_READY = 1
+REFUSED = "The server does not start with this file; one that runs keeps the configuration it has."
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a model cannot serve; `is_entry_wrong` where no waiting helps."""
+
+    text: str
+    is_entry_wrong: bool = False
 
 
 def check(settings: Settings, *, connect: bool) -> int:
@@ -29,6 +40,15 @@ def check(settings: Settings, *, connect: bool) -> int:
     Raises:
         ConfigurationError: every mistake in the file, once the models without one are told.
     """
+    try:
+        return _check(settings, connect=connect)
+    except ConfigurationError as error:
+        # What was told of the models comes before it, also in a file.
+        sys.stdout.flush()
+        raise ConfigurationError(error.problems, REFUSED) from None
+
+
+def _check(settings: Settings, *, connect: bool) -> int:
     files = ConfigurationFiles()
     registry, problems = read_registry(settings.config_file, CHAT_TEMPLATES, files)
     models, unusable = _load(registry, settings, files)
@@ -38,12 +58,27 @@ def check(settings: Settings, *, connect: bool) -> int:
     for model in models:
         _tell(*model_lines(model))
     if not problems:
-        print(f"{settings.config_file.name} can be read and has no mistakes in itself.")
-    code = _report_readiness(models) if connect else 0
+        print(f"{settings.config_file.name} is valid.")
+    mistaken = _mistaken(problems, read_json(settings.config_file, files))
+    causes = _report_readiness(models, mistaken) if connect else []
     if problems:
         raise ConfigurationError(problems)
-    _tell_next(settings.config_file, models, code=code, has_asked=connect)
-    return code
+    _tell_next(settings.config_file, models, causes, has_asked=connect)
+    return EXIT_NOT_READY if causes else 0
+
+
+def _mistaken(problems: Sequence[Problem], content: Any) -> list[str]:
+    """Names of the entries that have a mistake, each once, in the order of the problems."""
+    places = {problem.path.partition(".")[0] for problem in problems}
+    entries = [
+        (f"{section}[{index}]", entry)
+        for section, entries in (content.items() if isinstance(content, dict) else ())
+        if isinstance(entries, list)
+        for index, entry in enumerate(entries)
+        if isinstance(entry, dict)
+    ]
+    named = [entry.get("name") for place, entry in entries if place in places]
+    return list(dict.fromkeys(name for name in named if isinstance(name, str)))
 
 
 def _tell(*lines: str) -> None:
@@ -53,20 +88,29 @@ def _tell(*lines: str) -> None:
         print(styled(printable(line), sys.stdout, *(["yellow"] if is_warning else [])))
 
 
-def _tell_next(file: Path, models: Sequence[ServedModel], *, code: int, has_asked: bool) -> None:
+def _tell_next(
+    file: Path, models: Sequence[ServedModel], causes: Collection[Cause], *, has_asked: bool
+) -> None:
     """What to do now that the file is right."""
     if not models:
         steps = ["openai-api add-model adds one."]
-    elif code:
-        steps = [
-            "Is each Triton running at the address above, and has it loaded the model?",
-            "The server starts all the same; such a model answers 503 until it is ready.",
-        ]
+    elif causes:
+        steps = list(_remedies({cause.is_entry_wrong for cause in causes}))
     elif has_asked:
         steps = [f"Start the server with them: openai-api --config-file {file}"]
     else:
         steps = [f"Ask the models' Tritons, too: openai-api check-config {file} --connect"]
     print(styled("\n".join(["", *steps]), sys.stdout, "dim"))
+
+
+def _remedies(kinds: Collection[bool]) -> Iterator[str]:
+    consequences = []
+    if False in kinds:
+        yield "Is each Triton running at the address above, and has it loaded the model?"
+        consequences.append("such a model answers 503 until it is ready")
+    if True in kinds:
+        consequences.append("requests to a model whose entry is wrong fail until it is corrected")
+    yield f"The server starts all the same; {'; '.join(consequences)}."
 
 
 def _load(
@@ -118,14 +162,22 @@ def _word_lines(key: str, words: Words, model: LanguageModel) -> Iterator[str]:
         yield f"  {key}: {list(word)} which is {text}"
 
 
-def _report_readiness(models: Sequence[ServedModel]) -> int:
-    causes = {model.spec.name: cause_of(model) for model in models}
-    for model in models:
-        cause = causes[model.spec.name]
-        state = styled("ready", sys.stdout, "green") + limit_of(model) if cause is None else ""
-        told = state or styled(printable(cause or ""), sys.stdout, "red")
-        print(f"{printable(model.spec.name)}: {told}")
-    return EXIT_NOT_READY if any(causes.values()) else 0
+def _report_readiness(models: Sequence[ServedModel], mistaken: Sequence[str]) -> list[Cause]:
+    """Ask every model's Triton but those of `mistaken` entries; gives what is wrong."""
+    right = [model for model in models if model.spec.name not in mistaken]
+    causes = [_cause(model) for model in right]
+    for model, cause in zip(right, causes, strict=True):
+        if cause is None:
+            _tell_state(model.spec.name, "ready", "green", limit_of(model))
+        else:
+            _tell_state(model.spec.name, cause.text, "red")
+    for name in mistaken:
+        _tell_state(name, "has mistakes, see below", "red")
+    return [cause for cause in causes if cause is not None]
+
+
+def _tell_state(name: str, state: str, style: str, more: str = "") -> None:
+    print(f"{printable(name)}: {styled(printable(state), sys.stdout, style)}{more}")
 
 
 def limit_of(model: ServedModel) -> str:
@@ -139,17 +191,24 @@ def limit_of(model: ServedModel) -> str:
 
 def cause_of(model: ServedModel) -> str | None:
     """Why the model cannot serve, in all the words there are: they are for the operator."""
+    cause = _cause(model)
+    return cause.text if cause else None
+
+
+def _cause(model: ServedModel) -> Cause | None:
     name = model.spec.triton_model
     states = model.backend.replicas.states()
     causes = [_words(name, state) for state in states if state.error is not None]
     if causes:
         rest = len(states) - len(causes)
-        return "; ".join(causes) + (f"; {rest} of {len(states)} Tritons are ready" if rest else "")
+        text = "; ".join(causes) + (f"; {rest} of {len(states)} Tritons are ready" if rest else "")
+        return Cause(text, any(hint in text for _, hint in WRONG_PORTS))
     try:
         model.backend.check_contract()
     except ApiError as error:
         where = ", ".join(state.address.host_and_port for state in states)
-        return f"{name!r} at {where}: {error.detail or error.message}"
+        text = f"{name!r} at {where}: {error.detail or error.message}"
+        return Cause(text, isinstance(error, BackendError))
     return None
 
 

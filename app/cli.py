@@ -103,12 +103,14 @@ def _report_problems(error: ConfigurationError) -> int:
     for problem in error.problems:
         place = styled(f"{printable(problem.path)}:", sys.stderr, "bold")
         print(f"  {place} {printable(problem.message)}", file=sys.stderr)
+    if error.advice:
+        print(error.advice, file=sys.stderr)
     return EXIT_CONFIGURATION
 
 
 def _report(error: CommandError) -> int:
     label = styled("error:", sys.stderr, "red", "bold")
-    print(f"{PROGRAM}: {label} {error.message}", file=sys.stderr)
+    print(f"{PROGRAM}: {label} {printable(error.message)}", file=sys.stderr)
     if error.advice:
         print(wrapped(error.advice, sys.stderr), file=sys.stderr)
     return error.code

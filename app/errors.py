@@ -267,8 +267,12 @@ class Problem:
 
 
 class ConfigurationError(Exception):
-    """Every problem of a configuration or of the settings, all at once."""
+    """Every problem of a configuration or of the settings, all at once.
 
-    def __init__(self, problems: list[Problem]) -> None:
+    `advice` is what the problems together mean, for the terminal.
+    """
+
+    def __init__(self, problems: list[Problem], advice: str = "") -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+        self.advice = advice

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, ParamSpec, TypeVar
 
+from app import native_threads
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -45,6 +47,7 @@ def run(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return function(*args, **kwargs)
 
     def outcome() -> tuple[T | None, Exception | None]:
+        native_threads.note_this_one()
         _stand_back()
         # An error that leaves the thread by itself is printed by gevent, traceback and all.
         try:

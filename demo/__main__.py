@@ -1,11 +1,13 @@
-"""`python -m demo`: Triton with the demo's models, and the gateway in front of it, until Ctrl-C."""
+"""`python -m demo`: Triton with the demo's models, and the server in front of it, until Ctrl-C."""
 
 import argparse
+import shlex
 import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
 
 from demo.configuration import TRITON_PORTS, configuration_file, own_models
@@ -52,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="openai-api demo", description=__doc__)
-    parser.add_argument("--host", default=DEFAULT_HOST, help="address of the gateway (%(default)s)")
+    parser.add_argument("--host", default=DEFAULT_HOST, help="address of the server (%(default)s)")
     parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="its port (%(default)s)")
     parser.add_argument("--workers", type=int, help="its worker processes")
     parser.add_argument(
@@ -98,18 +100,21 @@ def _run(options: argparse.Namespace) -> int:
         _say(f"Starting Triton with three models (log: {log_file}) ...")
         triton.start()
         triton.wait_until_ready()
-        _say("Starting the gateway ...")
+        _say("Starting the server ...")
         gateway.start(configuration)
         others = gateway.wait_until_ready(own_models(), READY_SECONDS)
-        _say(EXAMPLES.format(url=gateway.url, warnings=_warnings(others)))
+        _say(EXAMPLES.format(url=gateway.url, warnings=_warnings(others, configuration)))
         return _wait_for_death(triton, gateway)
 
 
-def _warnings(causes: Mapping[str, str]) -> str:
+def _warnings(causes: Mapping[str, str], configuration: Path) -> str:
     """Lines for the models that were added and are not ready; they may still get so."""
     lines = [f"Warning: {name!r} is not ready: {cause}\n" for name, cause in causes.items()]
-    advice = "openai-api check-config model_config.json --connect tells more.\n" if lines else ""
-    return "".join(lines) + advice
+    if lines:
+        # The file that is in use: it may be a copy with other ports.
+        command = f"openai-api check-config {shlex.quote(str(configuration))} --connect"
+        lines.append(f"{command} tells more.\n")
+    return "".join(lines)
 
 
 @contextmanager
@@ -127,7 +132,7 @@ def _stopping(triton: TritonServer, gateway: Gateway) -> Iterator[None]:
 
 def _wait_for_death(triton: TritonServer, gateway: Gateway) -> int:
     while True:
-        for name, process in (("Triton", triton), ("The gateway", gateway)):
+        for name, process in (("Triton", triton), ("The server", gateway)):
             code = process.exit_code()
             if code is not None:
                 print(f"{name} ended unexpectedly (exit code {code}); stopping.", file=sys.stderr)

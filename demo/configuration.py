@@ -1,6 +1,7 @@
 """The gateway's configuration for the demo: model_config.json, with other Triton ports if asked.
 
-What was added to the file is left as it is: only the demo's own entries follow the demo's Triton.
+Every address of this machine with one of Triton's default ports is then the demo's Triton; others
+are left as they are.
 """
 
 import json
@@ -9,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from demo.environment import DEMO
 
@@ -31,7 +32,7 @@ FILE_KEYS = ("path", "chat_template")
 
 @contextmanager
 def configuration_file(ports: Mapping[int, int], source: Path = CONFIGURATION) -> Iterator[Path]:
-    """A configuration with the ports of the demo's own URLs replaced, `{old: new}`.
+    """A configuration with the ports of this machine's addresses replaced, `{old: new}`.
 
     A copy if any differ.
     """
@@ -61,21 +62,22 @@ def own_models(source: Path = CONFIGURATION) -> set[str]:
 
 
 def _is_own(model: Mapping[str, Any], ports: Collection[int]) -> bool:
-    """Whether an entry is for a model of the demo, at one of the demo's `ports` here."""
+    """Whether an entry is for a model of the demo, at no address but the demo's `ports` here."""
     if (model.get("triton_model") or model.get("name")) not in MODELS or "url" not in model:
         return False
     urls = model["url"] if isinstance(model["url"], list) else [model["url"]]
-    parts = [_split(url) for url in urls]
-    return all(each.hostname in LOOPBACK_NAMES and each.port in ports for each in parts)
+    return all(_own_port(url) in ports for url in urls)
 
 
-def _split(url: str) -> SplitResult:
-    return urlsplit(f"//{url.rpartition('://')[2]}")
+def _own_port(url: str) -> int | None:
+    """The port of an address of this machine."""
+    parts = urlsplit(f"//{url.rpartition('://')[2]}")
+    return parts.port if parts.hostname in LOOPBACK_NAMES else None
 
 
 def _moved(content: dict[str, Any], ports: Mapping[int, int], folder: Path) -> dict[str, Any]:
     moved = {
-        section: [_moved_model(model, ports, folder) for model in content.get(section, [])]
+        section: [_moved_model(model, ports, folder) for model in content.get(section) or []]
         for section in SECTIONS
     }
     return {**content, **moved}
@@ -85,7 +87,7 @@ def _moved_model(model: dict[str, Any], ports: Mapping[int, int], folder: Path) 
     named = {key: folder / model[key] for key in FILE_KEYS if key in model}
     # A chat template may also be one of the gateway's own, which is found by its bare name.
     files: dict[str, Any] = {key: str(path) for key, path in named.items() if path.exists()}
-    if _is_own(model, ports):
+    if "url" in model:
         files["url"] = _moved_url(model["url"], ports)
     return {**model, **files}
 
@@ -93,5 +95,5 @@ def _moved_model(model: dict[str, Any], ports: Mapping[int, int], folder: Path) 
 def _moved_url(url: Any, ports: Mapping[int, int]) -> Any:
     if isinstance(url, list):
         return [_moved_url(each, ports) for each in url]
-    host, _, _ = url.rpartition(":")
-    return f"{host}:{ports[_split(url).port or 0]}"
+    port = _own_port(url) or 0
+    return f"{url.rpartition(':')[0]}:{ports[port]}" if port in ports else url

@@ -40,7 +40,7 @@ def check_gateway() -> None:
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise DemoError(
-            f"The gateway cannot run with {sys.executable}, which has no {' or '.join(missing)}:"
+            f"The server cannot run with {sys.executable}, which has no {' or '.join(missing)}:"
             " install it first (make run does) and run this from the project's folder."
         )
 
@@ -83,10 +83,10 @@ class Gateway:
             if report is not None and not causes.keys() & names:
                 return causes
             if self.exit_code() is not None:
-                raise DemoError(f"The gateway did not start (exit code {self.exit_code()}).")
+                raise DemoError(f"The server did not start (exit code {self.exit_code()}).")
             if time.monotonic() > deadline:
                 told = "; ".join(f"{name!r} is not ready: {causes[name]}" for name in causes)
-                raise DemoError(f"The gateway is not ready after {timeout:g} s: {told or SILENT}.")
+                raise DemoError(f"The server is not ready after {timeout:g} s: {told or SILENT}.")
             # Only what answers writes a line to its log.
             time.sleep(0.1 if report is None else next(pauses))
 

@@ -9,6 +9,9 @@ from demo.errors import DemoError
 
 LOOPBACK = "127.0.0.1"
 
+OTHERS = {"--port": "5200", "--triton-ports": "9000,9001,9002"}
+"""What an option could be where the usual ports are in use."""
+
 
 def free_ports(count: int) -> tuple[int, ...]:
     """`count` different ports of the loopback address that nobody listens on right now."""
@@ -40,5 +43,5 @@ def _try(probe: socket.socket, address: Any, host: str, port: int, option: str) 
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise DemoError(
                 f"Cannot listen on port {port} of {host} ({error.strerror}): stop what uses it,"
-                f" or choose another with {option}."
+                f' or choose another with {option} (make run ARGS="{option} {OTHERS[option]}").'
             ) from None

@@ -311,7 +311,8 @@ class ScriptedHttpTriton:
 
     def reset(self) -> None:
         """Forget the last test."""
-        self.config: Any = ENCODER_CONFIG
+        # Of every model; None for vectors, and for scores of the one that is named a reranker.
+        self.config: Any = None
         self.ready: Callable[[], Reply] = Reply
         self.infer: Callable[[dict[str, Any]], Any] = token_vectors
         self.output = "last_hidden_state"
@@ -330,7 +331,9 @@ class ScriptedHttpTriton:
             self.num_configs += 1
             if isinstance(self.config, Reply):
                 return self.config
-            return Reply(200, json.dumps(self.config).encode())
+            scores = path.endswith("/reranker/config")
+            config = self.config or (encoder_of_scores() if scores else ENCODER_CONFIG)
+            return Reply(200, json.dumps(config).encode())
         if path.endswith("/ready"):
             return self.ready()
         return self._infer(headers, body)

@@ -65,8 +65,76 @@ def test_a_broken_entry_does_not_keep_the_others_from_being_asked(
     assert found.code == 2
     assert f"{LLM}: ready" in found.out
     assert f"{EMBEDDING}: ready" in found.out
-    assert "has no mistakes" not in found.out
+    assert "broken: has mistakes, see below" in found.out
+    assert "broken: ready" not in found.out
+    assert "is valid" not in found.out
     assert place in found.err
+    assert found.err.splitlines()[-1].startswith("The server does not start with this file")
+
+
+@pytest.mark.parametrize(
+    ("section", "entry"),
+    [("model_infos", {"name": LLM, "stop_words": [[-1], [1]]}), ("embedding", {"name": LLM})],
+)
+def test_a_model_whose_description_or_name_is_wrong_has_mistakes(
+    tmp_path: Path, check: Check, content: dict[str, Any], section: str, entry: dict[str, Any]
+) -> None:
+    content[section] = [{**content[section][0], **entry}]
+    found = checked(tmp_path, check, content, "--connect")
+    assert found.code == 2
+    assert found.out.count(f"{LLM}: has mistakes, see below") == 1
+    assert f"{LLM}: ready" not in found.out
+
+
+def test_the_remedy_of_a_file_that_is_no_json_is_told_too(tmp_path: Path, check: Check) -> None:
+    (tmp_path / "models.json").write_text("{")
+    found = check(str(tmp_path / "models.json"))
+    assert found.code == 2
+    assert "The server does not start with this file" in found.err
+
+
+@pytest.mark.parametrize("section", [{"llm": 5}, {"llm": [5]}, {"llm": [{"name": 5}]}, []])
+def test_mistakes_where_no_model_has_a_name(tmp_path: Path, check: Check, section: Any) -> None:
+    found = checked(tmp_path, check, section, "--connect")
+    assert found.code == 2
+    assert "see below" not in found.out
+
+
+# ---- what to do at the end
+
+QUESTION = "Is each Triton running at the address above, and has it loaded the model?"
+UNTIL_READY = "such a model answers 503 until it is ready"
+UNTIL_CORRECTED = "requests to a model whose entry is wrong fail until it is corrected"
+
+
+def test_an_entry_that_does_not_fit_is_to_be_corrected(
+    tmp_path: Path, check: Check, http_triton: ScriptedHttpTriton
+) -> None:
+    """Its Triton runs and has the model, which no waiting makes another."""
+    http_triton.config = encoder_of_scores()
+    content = standard_configuration(nowhere(), http_triton.address)
+    found = checked(tmp_path, check, {"embedding": content["embedding"]}, "--connect")
+    assert UNTIL_CORRECTED in found.out
+    assert QUESTION not in found.out
+    assert UNTIL_READY not in found.out
+
+
+def test_a_wrong_port_is_to_be_corrected(
+    tmp_path: Path, check: Check, triton: ScriptedTriton
+) -> None:
+    content = standard_configuration(nowhere(), triton.address)
+    found = checked(tmp_path, check, {"embedding": content["embedding"]}, "--connect")
+    assert "this looks like Triton's gRPC port" in found.out
+    assert UNTIL_CORRECTED in found.out
+    assert QUESTION not in found.out
+
+
+def test_a_triton_that_is_not_there_is_to_be_looked_for(tmp_path: Path, check: Check) -> None:
+    content = standard_configuration(nowhere(), nowhere())
+    found = checked(tmp_path, check, content, "--connect")
+    assert QUESTION in found.out
+    assert UNTIL_READY in found.out
+    assert UNTIL_CORRECTED not in found.out
 
 
 def test_all_mistakes_are_told_also_those_of_other_layers(tmp_path: Path, check: Check) -> None:

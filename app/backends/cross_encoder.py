@@ -32,14 +32,14 @@ class CrossEncoder:
 
     def check_contract(self) -> None:
         """Refuse a model whose tensors do not fit the configuration."""
-        contract = self._encoder.contract
-        output = self._output(contract)
-        self._encoder.check_contract(output)
-        dims = row_dims(contract.outputs[output], contract)
-        # A single dimension of any length may be that of one logit.
-        if dims != (-1,):
-            count = math.prod(abs(dim) for dim in dims)
-            self._check_count(count, f"output {output} {list(dims)} is")
+        with self._encoder.checking() as contract:
+            output = self._output(contract)
+            self._encoder.check_contract(contract, output)
+            dims = row_dims(contract.outputs[output], contract)
+            # A single dimension of any length may be that of one logit.
+            if dims != (-1,):
+                count = math.prod(abs(dim) for dim in dims)
+                self._check_count(count, f"output {output} {list(dims)} is")
 
     def score(
         self, pairs: Sequence[Row], context: RequestContext, *, is_raw: bool = False

@@ -40,7 +40,8 @@ class Embedding:
 
     def check_contract(self) -> None:
         """Refuse a model whose tensors do not fit the configuration."""
-        self._encoder.check_contract(self._output(self._encoder.contract))
+        with self._encoder.checking() as contract:
+            self._encoder.check_contract(contract, self._output(contract))
 
     def embed(self, id_rows: Sequence[Sequence[int]], context: RequestContext) -> list[Vector]:
         """One vector `[H]` for each row of token ids, in order."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import chain
 from typing import TypeAlias, TypeVar
 
@@ -48,13 +49,22 @@ class Encoder:
         self._pad_id = pad_id
         self._contract = KeptContract(self._read_contract)
 
-    def check_contract(self, output: str) -> None:
+    @contextmanager
+    def checking(self) -> Iterator[ModelContract]:
+        """The model's contract; one that is refused is read again next time."""
+        try:
+            yield self.contract
+        except ApiError:
+            self._contract.forget()
+            raise
+
+    def check_contract(self, contract: ModelContract, output: str) -> None:
         """Refuse a model whose tensors do not fit the configuration."""
-        self._names(self.contract)
-        if output not in self.contract.outputs:
-            declared = ", ".join(self.contract.outputs)
+        self._names(contract)
+        if output not in contract.outputs:
+            declared = ", ".join(contract.outputs)
             raise broken_contract(f"the model has no output {output}; it declares {declared}")
-        datatype = self.contract.outputs[output].datatype
+        datatype = contract.outputs[output].datatype
         if datatype not in READABLE:
             raise broken_contract(f"output {output} is {datatype}, not {', '.join(READABLE)}")
 

@@ -79,6 +79,8 @@ class Connection:
             raise refusal(answer.status, answer.body)
         while line := self._line(response):
             yield line
+        # http.client itself does not see that lines have come to the length that was told.
+        response.close()
 
     def close(self) -> None:
         """Go away: a server that was still answering sees that nobody waits any more."""
@@ -101,8 +103,10 @@ class Connection:
             return self._exchange(method, path, content)
         except FAILURES as error:
             self.close()
-            # A server may close a connection that it has kept for long, without having read this.
-            if not (is_kept and isinstance(error, ConnectionResetError | BrokenPipeError)):
+            # A server may close a connection that it has kept for long. Whether it has read this
+            # nobody knows, so only what changes nothing there is sent again.
+            is_closed = is_kept and isinstance(error, ConnectionResetError | BrokenPipeError)
+            if not (is_closed and method == "GET"):
                 raise unreachable(self.address, error) from None
         try:
             return self._exchange(method, path, content)
@@ -132,6 +136,8 @@ class Connection:
     def _line(self, response: http.client.HTTPResponse) -> bytes:
         try:
             line = response.readline(MAX_LINE)
+            if not line and response.length:
+                raise http.client.IncompleteRead(line)
         except (*FAILURES, ValueError) as error:
             # ValueError: another thread has closed it.
             self.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from app.commands.command import add_command
 from app.commands.demo_folder import demo_folder
+from app.commands.setting_paths import with_absolute_paths
 from app.terminal.failures import EXIT_CONFIGURATION, CommandError
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def run(arguments: Sequence[str]) -> NoReturn:
         raise CommandError(
             "the demo comes with the source code; start it there", code=EXIT_CONFIGURATION
         )
+    environ = with_absolute_paths(os.environ)
     os.chdir(folder)
+    command = [sys.executable, "-m", "demo", *arguments]
     # In place of this process, so that a signal to it reaches the demo.
-    os.execv(sys.executable, [sys.executable, "-m", "demo", *arguments])  # noqa: S606  # no shell
+    os.execve(command[0], command, environ)  # noqa: S606  # no shell

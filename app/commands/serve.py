@@ -6,11 +6,11 @@ import argparse
 import os
 import socket
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from app.commands.command import add_command
 from app.commands.setting_flags import add_setting_flags, environment_only
+from app.commands.setting_paths import with_absolute_paths
 from app.errors import ConfigurationError, Problem
 from app.lifecycle.service_folder import VARIABLE, ServiceFolder, Snapshot
 from app.settings import PROJECT_ROOT, TABLE, Settings
@@ -65,10 +65,7 @@ def _serve(parsed: argparse.Namespace) -> NoReturn:
     folder = ServiceFolder.create()
     folder.publish(snapshot)
     environ[VARIABLE] = str(folder.path)
-    # A link stays one: what it leads to may be another file at the next reload.
-    environ["CONFIG_FILE"] = os.path.abspath(
-        Path(environ.get("CONFIG_FILE", settings.config_file)).expanduser()
-    )
+    environ = with_absolute_paths(environ)
     command = [sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONFIGURATION)]
     # Python looks for `app` and `wsgi` in the working folder first.
     os.chdir(PROJECT_ROOT)

@@ -16,11 +16,15 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
+from app import native_threads
+
 # What is kept in a process while nobody reads, in bytes; more lines than that are dropped.
 MAX_KEPT = 2**20
 # Seconds between attempts to write what is kept, and for the last ones at the end.
 INTERVAL = 0.1
 LAST_SECONDS = 1.0
+# Lines of native threads that wait for the event loop to write them.
+MAX_HANDED = 1000
 STANDARD_ERROR = 2
 DROPPED = "%d lines of the log were dropped, because nobody read them"
 
@@ -36,8 +40,22 @@ class StreamHandler(logging.Handler):
     def __init__(self, descriptor: int) -> None:
         super().__init__()
         self._write = unhurried(descriptor)
+        self._handed: deque[logging.LogRecord] = deque(maxlen=MAX_HANDED)
         self._forget()
         os.register_at_fork(after_in_child=self._forget)
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write the event's line; that of a native thread goes before the event loop's next one.
+
+        The lock is gevent's, and may never be given to a thread beside the event loop.
+        """
+        if native_threads.is_this_one():
+            record.msg, record.args = record.getMessage(), None
+            self._handed.append(record)
+            return True
+        while self._handed:
+            super().handle(self._handed.popleft())
+        return bool(super().handle(record))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write or keep the event's line. The base class holds the lock meanwhile."""
@@ -101,8 +119,9 @@ class StreamHandler(logging.Handler):
 
     def _try_again_soon(self) -> None:
         if not self._is_trying:
-            # Without a thread, which there may be none of, the next line tries.
-            with suppress(RuntimeError):
+            # Without a thread, which there may be none of, the next line tries. gevent's own loop
+            # may not wait for one to start, and says so.
+            with suppress(Exception):
                 threading.Thread(target=self._try_again, name="log", daemon=True).start()
                 self._is_trying = True
 

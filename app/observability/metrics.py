@@ -151,7 +151,10 @@ def backend_retried(model: str) -> None:
 
 
 def breaker_changed(model: str, replica: int, state: str) -> None:
-    """The breaker of a model's Triton, by its place in `url`, is in one of BREAKER_STATES."""
+    """The breaker of a model's Triton is in one of BREAKER_STATES.
+
+    `replica` is its place among the addresses that were found, and another when these change.
+    """
     child(_breaker, model, replica).set(BREAKER_STATES.index(state))
 
 

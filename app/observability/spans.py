@@ -43,7 +43,9 @@ from app.tally import Tally
 from app.version import VERSION
 
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-TRACESTATE = re.compile(r"[a-z0-9*/_@ \t-]+=[!-<>-~ ]*(,[a-z0-9*/_@ \t-]*(=[!-<>-~ ]*)?){0,31}")
+MEMBER = r"[a-z0-9*/_@ \t-]*=[!-+\--<>-~ ]*"
+# A comma only stands between two of them: where it could be in one, too, matching takes for ever.
+TRACESTATE = re.compile(rf"[a-z0-9]{MEMBER}(,([ \t]*|{MEMBER})){{0,31}}")
 MAX_TRACESTATE = 512
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"})
 MAX_TEXT = 256
@@ -59,7 +61,7 @@ class Tracing:
     """What turns requests into spans and sends them. It reads OpenTelemetry's own variables.
 
     Spans wait in a queue of a bounded length for a thread that sends them, a greenlet where the
-    host has these; when the collector is away, new ones are dropped.
+    host has these; when the collector is away, the oldest are dropped.
     """
 
     def __init__(self) -> None:

@@ -56,6 +56,7 @@ export class UserTurn {
     });
     area.value = this.text;
     const save = () => {
+      if (!this.chat.canAsk()) return;
       this.text = area.value;
       this.show();
       this.chat.askAgain(this);
@@ -71,7 +72,13 @@ export class UserTurn {
       "div",
       { class: "row end" },
       el("button", { type: "button", class: "button small", onclick: () => this.show(), t: "app.cancel" }),
-      el("button", { type: "button", class: "button small primary", onclick: save, t: "chat.resend" }),
+      el("button", {
+        type: "button",
+        class: "button small primary",
+        dataset: { action: "resend" },
+        onclick: save,
+        t: "chat.resend",
+      }),
     );
     replace(this.body, el("div", { class: "stack tight" }, area, buttons));
     this.actions.hidden = true;
@@ -144,7 +151,7 @@ export class AnswerTurn {
     this.show();
     this.waiting.hidden = true;
     this.element.removeAttribute("aria-busy");
-    this.calls.finish(this.answer.calls.filter(Boolean), () => this.chat.goOn());
+    this.calls.finish(this.answer.calls.filter(Boolean), this.chat);
     replace(this.foot, figuresLine(figures, outcome), el("div", { class: "actions" }, this.#buttons()));
   }
 

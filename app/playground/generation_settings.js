@@ -34,9 +34,13 @@ export function stopsOf(text) {
 }
 
 export class GenerationSettings {
-  constructor() {
+  #numAsked = 0;
+
+  /** `maxAlternatives`: what the endpoint takes at most; a model may take fewer. */
+  constructor({ maxAlternatives = 20 } = {}) {
     this.controls = {};
     this.notes = {};
+    this.maxAlternatives = maxAlternatives;
     this.capabilities = null;
     this.element = el("div", { class: "settings-fields" }, this.#numbers(), this.#stop(), this.#logprobs());
     this.element.addEventListener("input", (event) => this.#unmark(event.target));
@@ -82,7 +86,7 @@ export class GenerationSettings {
       type: "number",
       name: "top_logprobs",
       min: 0,
-      max: 20,
+      max: this.maxAlternatives,
       step: 1,
       "t:placeholder": "parameters.none",
     });
@@ -99,7 +103,13 @@ export class GenerationSettings {
 
   /** A JSON field for tools. */
   addTools(example) {
-    const area = el("textarea", { name: "tools", rows: "6", class: "mono", spellcheck: "false", placeholder: "[ … ]" });
+    const area = el("textarea", {
+      name: "tools",
+      rows: "6",
+      class: "mono",
+      spellcheck: "false",
+      placeholder: "[ … ]",
+    });
     const fill = () => {
       area.value = JSON.stringify(example, null, 2);
       this.#unmark(area);
@@ -124,20 +134,26 @@ export class GenerationSettings {
 
   /** Ask what the model can do, and take away what it cannot. */
   async follow(model) {
+    const asked = (this.#numAsked += 1);
     const capabilities = model
       ? await describeModel(model)
           .then((told) => told.capabilities)
           .catch(() => null)
       : null;
+    // An answer that comes late is of a model that is not chosen any more.
+    if (asked === this.#numAsked) this.#suit(capabilities);
+  }
+
+  #suit(capabilities) {
     this.capabilities = capabilities;
     const parameters = capabilities?.parameters;
     for (const name of BY_MODEL) this.#allow(name, !parameters || parameters.includes(name));
     this.#allow("logprobs", capabilities?.logprobs !== false);
     if (this.controls.tools) this.#allow("tools", capabilities?.tools !== false);
     if (this.toolsButton) this.toolsButton.disabled = capabilities?.tools === false;
-    if (capabilities?.max_top_logprobs) this.controls.top_logprobs.max = capabilities.max_top_logprobs;
+    const most = capabilities?.max_top_logprobs ?? this.maxAlternatives;
+    this.controls.top_logprobs.max = Math.min(most, this.maxAlternatives);
     this.#showTop();
-    return capabilities;
   }
 
   #allow(name, isAllowed) {

@@ -36,7 +36,8 @@ export function number(value) {
 
 /** The pairs of different texts with the highest and the lowest cosine, counted from 1. */
 export function extremes(matrix) {
-  const pairs = matrix.flatMap((row, a) => row.slice(a + 1).map((value, step) => ({ a: a + 1, b: a + 2 + step, value })));
+  const pairs = matrix.flatMap((row, a) =>
+    row.slice(a + 1).map((value, step) => ({ a: a + 1, b: a + 2 + step, value })));
   pairs.sort((one, other) => other.value - one.value);
   return { most: pairs[0], least: pairs.at(-1) };
 }

@@ -1,9 +1,10 @@
 // Markdown's blocks: headings, lists, tables, quotes, code, rules and paragraphs. Each has the
 // `line` at which it begins and the `end` behind it. HTML is text like any other.
 
-const FENCE = /^( {0,3})(`{3,}|~{3,})[ \t]*([^`\n]*)$/;
-const HEADING = /^ {0,3}(#{1,6})(?:[ \t]+(.*))?$/;
-const ITEM = /^( *)([-*+]|\d{1,9}[.)])(?:( +)(.*)|)$/;
+// None of these can match a text in several ways, so a line that they refuse is read once.
+const FENCE = /^( {0,3})(`{3,}(?!`)|~{3,}(?!~))([^`]*)$/;
+const HEADING = /^ {0,3}(#{1,6})(?:[ \t](.*))?$/s;
+const ITEM = /^( *)([-*+]|\d{1,9}[.)])(?:( +)(.*)|)$/s;
 const QUOTE = /^ {0,3}> ?/;
 const DELIMITER = /^:?-+:?$/;
 
@@ -117,8 +118,13 @@ function table(lines, at) {
   if (head.length !== marks.length || !marks.every((mark) => DELIMITER.test(mark))) return null;
   let end = at + 2;
   while (end < lines.length && lines[end].includes("|") && !isBlank(lines[end])) end += 1;
-  const rows = lines.slice(at + 2, end).map((line) => head.map((_, column) => cells(line)[column] ?? ""));
+  const rows = lines.slice(at + 2, end).map((line) => rowOf(cells(line), head.length));
   return { type: "table", align: marks.map(alignment), head, rows, end };
+}
+
+/** As many cells as the head has. */
+function rowOf(found, length) {
+  return Array.from({ length }, (_, column) => found[column] ?? "");
 }
 
 function alignment(mark) {
@@ -154,12 +160,12 @@ function isSibling(marker, first) {
 
 /** The line behind an item: what is indented belongs to it, and text that goes on below. */
 function itemEnd(lines, at, [, indent]) {
+  const isInside = (line) => line !== undefined && indentOf(line) >= indent.length + 2;
   let end = at + 1;
-  for (; end < lines.length; end += 1) {
-    if (isBlank(lines[end])) {
-      const next = skipBlanks(lines, end);
-      if (next >= lines.length || indentOf(lines[next]) < indent.length + 2) break;
-    } else if (indentOf(lines[end]) < indent.length + 2 && !isLazy(lines, end)) break;
+  while (end < lines.length) {
+    const next = skipBlanks(lines, end);
+    if (!isInside(lines[next]) && (next > end || !isLazy(lines, end))) break;
+    end = next + 1;
   }
   return end;
 }

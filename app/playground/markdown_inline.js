@@ -4,6 +4,10 @@
 const MARKS = { "***": "both", "**": "strong", __: "strong", "~~": "strike", "*": "em", _: "em" };
 // Bounded, so that what only looks like many addresses costs no time.
 const LINK = /\bhttps?:\/\/[^\s<>"'`，。；：！？）》】]{1,2000}/y;
+const ANGLE = /<([^\s<>]{1,2000})>/y;
+// A label has no other label in it, so each text between two brackets is read once.
+const LABEL = /\[([^[\n]*)/y;
+const DESTINATION = /(\s*<?https?:(?:[^)\\]|\\[^]){0,2000})\)/iy;
 // Where something may begin; what is between is text.
 const BEGIN = /[\\\n`*_~[!<]|https?:\/\//g;
 const PUNCTUATION = /[!-/:-@[-`{-~]/;
@@ -91,7 +95,7 @@ class Inline {
       return true;
     }
     const text = this.text.slice(this.at + fence.length, end).replace(/\n/g, " ");
-    const isPadded = /^ .*\S.* $/.test(text);
+    const isPadded = text.startsWith(" ") && text.endsWith(" ") && text.trim() !== "";
     return this.add({ type: "code", text: isPadded ? text.slice(1, -1) : text }, end + fence.length);
   }
 
@@ -132,21 +136,21 @@ class Inline {
     return -1;
   }
 
+  /** What a sticky pattern finds at `at`; null if nothing. */
+  matched(pattern, at = this.at) {
+    pattern.lastIndex = at;
+    return pattern.exec(this.text);
+  }
+
   link() {
-    const middle = this.find("](", this.at + 1, () => true);
-    const end = middle < 0 ? -1 : this.find(")", middle + 2, () => true);
-    if (end < 0 || this.text.slice(this.at + 1, middle).includes("\n")) return false;
-    const label = this.text.slice(this.at + 1, middle);
+    const label = /^(.*?(?<!\\))\]\(/s.exec(this.matched(LABEL)?.[1] ?? "")?.[1];
+    if (label === undefined) return false;
+    const found = this.matched(DESTINATION, this.at + label.length + "[](".length);
     // A title behind the address is not shown.
-    const href = safeHref(
-      this.text
-        .slice(middle + 2, end)
-        .trim()
-        .split(/\s/)[0]
-        .replace(/^<|>$/g, ""),
-    );
-    if (!href || label.includes("[")) return false;
-    return this.add({ type: "link", href, children: this.inner(label) }, end + 1);
+    const href = found && safeHref(found[1].trim().split(/\s/)[0].replace(/^<|>$/g, ""));
+    if (!href) return false;
+    const end = DESTINATION.lastIndex;
+    return this.add({ type: "link", href, children: this.inner(label) }, end);
   }
 
   image() {
@@ -159,15 +163,13 @@ class Inline {
   }
 
   angle() {
-    const end = this.find(">", this.at + 1, () => true);
-    const address = end < 0 ? "" : this.text.slice(this.at + 1, end);
-    const href = /\s/.test(address) ? null : safeHref(address);
-    return href !== null && this.add({ type: "link", href, children: [address] }, end + 1);
+    const address = this.matched(ANGLE)?.[1];
+    const href = address ? safeHref(address) : null;
+    return href !== null && this.add({ type: "link", href, children: [address] }, ANGLE.lastIndex);
   }
 
   address() {
-    LINK.lastIndex = this.at;
-    const found = LINK.exec(this.text)?.[0].replace(/[.,;:!?*_~)\]]+$/, "");
+    const found = this.matched(LINK)?.[0].replace(/[.,;:!?*_~)\]]+$/, "");
     const href = found ? safeHref(found) : null;
     return href !== null && this.add({ type: "link", href, children: [found] }, this.at + found.length);
   }

@@ -50,6 +50,19 @@ export function modelSelect(task, name = task) {
   return select;
 }
 
+/** The sentence of `key`, shown while the list has no model for `select`; `button` is then disabled. */
+export function missingModel(select, button, key) {
+  const note = el("p", { class: "hint", t: key });
+  const show = () => {
+    const isMissing = known !== null && select.value === "";
+    note.hidden = !isMissing;
+    button.disabled = isMissing;
+  };
+  select.addEventListener("modelshown", show);
+  show();
+  return note;
+}
+
 function none() {
   return el("option", { value: "", t: known ? "app.no_models" : "app.loading" });
 }

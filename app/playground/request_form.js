@@ -29,7 +29,8 @@ export function sends(form, output, fields, answer) {
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    send();
+    // The keys send too, where the button could not be pressed.
+    if (!form.querySelector("[type=submit]").disabled) send();
   });
   form.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();

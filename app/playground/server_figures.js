@@ -1,7 +1,11 @@
 // What the server's metrics say, model by model; docs/metrics.md has their names.
 
 const NAME = "openai_api_";
-const OWN_ROUTES = new Set(["/", "/playground/<path:name>", "/metrics", "/readyz", "/livez", "/health", "/version"]);
+// What is open without a key (OPEN_RULES of app/web/access.py), and the metrics: no work for a model.
+export const OWN_ROUTES = new Set([
+  ...["/", "/playground/<path:name>", "/docs", "/docs/<path:name>", "/openapi.json"],
+  ...["/health", "/livez", "/readyz", "/version", "/metrics"],
+]);
 // The label of what is none of the server's own routes.
 const NONE = "-";
 // Workers tell their tokens once a second, so a rate over less would jump.

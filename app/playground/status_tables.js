@@ -22,10 +22,13 @@ function seconds(value) {
 
 /** One row for each model; `report` is that of /readyz, `figures` and `rates` may be null. */
 export function modelsTable(report, known, figures, rates) {
-  const [heads, numbers] = [["name", "task", "state", "tritons"], ["running", "waiting", "out", "in", "first", "cancelled"]];
+  const heads = ["name", "task", "state", "tritons"];
+  const numbers = ["running", "waiting", "out", "in", "first", "cancelled"];
   const described = new Map(known.map((model) => [model.id, model]));
-  const rows = Object.entries(report.models ?? {}).map(([name, state]) =>
-    modelRow(name, state, described.get(name), figures?.models(name), (read) => rates.of((all) => read(all.models(name)))));
+  const rows = Object.entries(report.models ?? {}).map(([name, state]) => {
+    const rateOf = (read) => rates.of((all) => read(all.models(name)));
+    return modelRow(name, state, described.get(name), figures?.models(name), rateOf);
+  });
   return table("status.models", textHeads(heads), numberHeads(numbers), rows);
 }
 
@@ -45,7 +48,8 @@ function modelRow(name, state, model, figures, rateOf) {
 
 function badge(isReady) {
   return el("span", { class: `badge ${isReady ? "ok" : "bad"}` },
-    el("span", { "aria-hidden": "true" }, isReady ? "● " : "✕ "), el("span", { t: isReady ? "status.ready" : "status.not_ready" }));
+    el("span", { "aria-hidden": "true" }, isReady ? "● " : "✕ "),
+    el("span", { t: isReady ? "status.ready" : "status.not_ready" }));
 }
 
 function tritons({ ready, total }, leftAlone) {
@@ -59,7 +63,9 @@ function tritons({ ready, total }, leftAlone) {
 export function errorsTable(errors) {
   if (errors.length === 0) return el("p", { class: "hint", t: "status.no_errors" });
   const rows = errors.map(({ model, kind, count: number }) => el("tr", {},
-    el("th", { scope: "row" }, model), el("td", {}, el("code", {}, kind)), el("td", { class: "amount" }, count(number))));
+    el("th", { scope: "row" }, model),
+    el("td", {}, el("code", {}, kind)),
+    el("td", { class: "amount" }, count(number))));
   return table("status.errors", textHeads(["name", "kind"]), numberHeads(["count"]), rows);
 }
 

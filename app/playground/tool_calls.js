@@ -37,20 +37,22 @@ export class ToolCallsView {
     return { name, text, foot };
   }
 
-  /** The answer is complete: the arguments are laid out, and `answer()` sends what the tools said. */
-  finish(calls, answer) {
+  /** The answer is complete: the arguments are laid out, and `chat` is told what the tools said. */
+  finish(calls, chat) {
     if (!calls.length) return;
     this.show(calls);
     const inputs = calls.map((call, at) => this.#resultField(call, this.#shown[at]));
     const send = () => {
+      if (!chat.canAsk()) return;
       calls.forEach((call, at) => {
         call.result = inputs[at].value;
         replace(this.#shown[at].foot, el("p", { class: "legend", t: "tools.result" }), el("pre", {}, call.result));
       });
       button.remove();
-      answer();
+      chat.goOn();
     };
-    const button = el("button", { type: "button", class: "button", onclick: send, t: "tools.send" });
+    const attributes = { type: "button", class: "button", dataset: { action: "answer" } };
+    const button = el("button", { ...attributes, onclick: send, t: "tools.send" });
     this.element.append(button);
   }
 

@@ -1,8 +1,7 @@
 // What the chat and the completions have in common: the model, the parameters beside the work, the
 // keys that send and stop, and one request at a time.
 
-import { el, replace } from "./dom.js";
-import { errorBox } from "./error_box.js";
+import { el } from "./dom.js";
 import { FieldError } from "./generation_settings.js";
 import { icon } from "./icons.js";
 import { bind, t } from "./i18n.js";
@@ -12,14 +11,16 @@ import { modelSelect } from "./models.js";
 export class Workbench {
   run = null;
 
-  constructor(container, settings, { tools = [], fields = [], work, name }) {
+  /** `work(buttons)` makes the place of the work; the form in it has the buttons, named by `sendKey`. */
+  constructor(container, settings, { tools = [], fields = [], work, name, sendKey }) {
     this.settings = settings;
+    this.buttons = this.#buttons(name, sendKey);
     this.model = modelSelect("generate", name);
     bind(this.model, "aria-label", "app.model");
     this.element = el(
       "div",
       { class: "workbench" },
-      el("div", { class: "workbench-main" }, this.#bar(tools), work),
+      el("div", { class: "workbench-main" }, this.#bar(tools), work(this.buttons)),
       el(
         "aside",
         { class: "workbench-side", "t:aria-label": "app.settings" },
@@ -34,6 +35,31 @@ export class Workbench {
     container.addEventListener("keydown", (event) => this.#key(event));
     document.addEventListener("keydown", (event) => this.#escape(event, container));
     settings.follow(this.model.value);
+  }
+
+  /** The button that sends, and the one in its place that stops. */
+  #buttons(name, sendKey) {
+    const send = el(
+      "button",
+      { type: "submit", class: "button primary send", id: `${name}-send` },
+      icon("send"),
+      el("span", { t: sendKey }),
+    );
+    const stop = el(
+      "button",
+      { type: "button", class: "button send", id: `${name}-stop`, hidden: true, onclick: () => this.stop() },
+      icon("stop"),
+      el("span", { t: "app.stop" }),
+    );
+    return [send, stop];
+  }
+
+  /** A request has begun, or ended if `run` is null. */
+  running(run) {
+    this.run = run;
+    const [send, stop] = this.buttons;
+    send.hidden = run !== null;
+    stop.hidden = run === null;
   }
 
   #bar(tools) {
@@ -85,11 +111,5 @@ export class Workbench {
       this.settings.controls[error.param].focus();
       return null;
     }
-  }
-
-  /** Show a failure in `place`; `retry` does the same again. */
-  failed(place, error, retry) {
-    this.settings.mark(error.param, error.message);
-    replace(place, errorBox(error, retry));
   }
 }

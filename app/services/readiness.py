@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from app.errors import ApiError
+from app.errors import ApiError, BackendError, BackendTimeout, BackendUnavailable
 from app.observability.metrics import backends_asked
 from app.services.catalogue import Catalogue, ServedModel
 from app.triton.address import Address
+from app.triton.errors import ModelNotReady
 from app.triton.replicas import ReplicaState
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,10 @@ MAX_CONCURRENT_CHECKS = 16
 REMARK_INTERVAL = 60.0
 # Seconds between the looks of `keep_asking`.
 ASKING_INTERVAL = 10.0
+# Whoever asks may be no operator: neither addresses nor Triton's own words.
+MISFIT = "the model in Triton does not fit its entry: it has other tensors"
+UNREACHED = "its Triton cannot be reached"
+SILENT = "its Triton does not answer in time"
 
 
 def readiness(catalogue: Catalogue) -> dict[str, Any]:
@@ -54,7 +59,7 @@ def _ask(catalogue: Callable[[], Catalogue]) -> None:
 
 
 def _report(model: ServedModel) -> dict[str, Any]:
-    states = model.backend.replicas.states()
+    states = _states(model)
     num_ready = sum(state.is_ready for state in states)
     backends_asked(model.spec.name, num_ready, len(states))
     for address, error in _remarks.setdefault(model.backend.replicas, _Remarks()).new(states):
@@ -66,8 +71,33 @@ def _report(model: ServedModel) -> dict[str, Any]:
     }
     errors = [state.error for state in states if state.error is not None]
     if errors and not num_ready:
-        report["cause"] = errors[0].message
+        report["cause"] = _cause(errors[0])
     return report
+
+
+def _states(model: ServedModel) -> list[ReplicaState]:
+    """What its Tritons say; where one has the model, it must also be the one of the entry."""
+    states = model.backend.replicas.states()
+    if not any(state.is_ready for state in states):
+        return states
+    try:
+        model.backend.check_contract()
+    except BackendError as error:
+        misfit = BackendError(MISFIT, detail=error.detail)
+        return [ReplicaState(state.address, state.error or misfit) for state in states]
+    except ApiError:
+        # It cannot be asked now, which the next look will show.
+        return states
+    return states
+
+
+def _cause(error: ApiError) -> str:
+    """A Triton's state in words that name nothing inside; a request would be told otherwise."""
+    if isinstance(error, BackendTimeout):
+        return SILENT
+    if isinstance(error, BackendUnavailable) and not isinstance(error, ModelNotReady):
+        return UNREACHED
+    return error.message
 
 
 class _Remarks:

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TextIO
 
+from app.terminal.escapes import printable
 from app.terminal.styles import is_coloured, styled
 
 MAX_WIDTH = 80
@@ -48,7 +49,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]  # it does not return
         """Tell what is wrong with the arguments, and where they are explained; exits with 2."""
         label = styled("error:", sys.stderr, "red", "bold")
-        self.exit(2, f"{self.prog}: {label} {message}\n{self.format_usage()}")
+        self.exit(2, f"{self.prog}: {label} {printable(message)}\n{self.format_usage()}")
 
 
 def examples(pairs: Sequence[tuple[str, str]]) -> str:
@@ -64,7 +65,8 @@ def paragraphs(text: str) -> str:
 
 
 def wrapped(text: str, stream: TextIO) -> str:
-    """A paragraph with a margin, broken into lines where a terminal shows it."""
+    """A paragraph, whoever's, with a margin, and broken into lines where a terminal shows it."""
+    text = printable(text)
     if not stream.isatty():
         return f"  {text}"
     width = min(shutil.get_terminal_size().columns, MAX_WIDTH)

@@ -100,7 +100,7 @@ WRONG_PORTS = (
             r"|failed to connect to all addresses.*(Socket closed|http1\.x server)",
             re.S,
         ),
-        "this looks like Triton's HTTP port; language models need its gRPC port",
+        "this looks like Triton's HTTP or metrics port; language models need its gRPC port",
     ),
     (
         re.compile("Expected HTTP/"),
@@ -130,10 +130,10 @@ def unavailable(detail: str) -> BackendUnavailable:
     return BackendUnavailable(UNAVAILABLE_TEXT, detail=detail)
 
 
-def not_ready() -> ModelNotReady:
-    """Triton says that the model is not ready."""
-    text = "the model is not ready in its Triton"
-    error = ModelNotReady(text, detail=text)
+def not_ready(model: str) -> ModelNotReady:
+    """Triton says that it has no such model, or that it is not ready."""
+    detail = f"Triton has no model {model!r} that is ready"
+    error = ModelNotReady("the model is not ready in its Triton", detail=detail)
     error.has_not_begun = True
     return error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.registry import LanguageModelSpec
 from app.registry.specs import EncoderSpec
+from app.triton.errors import not_ready
 from app.triton.grpc_connection import GrpcConnection
 from app.triton.http_connection import HttpConnection
 from app.triton.replicas import Replicas, Sites
@@ -14,20 +15,21 @@ def language_replicas(
 ) -> Replicas[GrpcConnection]:
     """Those of a language model. `sites` may be shared by all models."""
 
-    def is_ready(connection: GrpcConnection) -> bool:
-        return connection.is_model_ready(
-            spec.triton_model, spec.triton_version, spec.timeouts.connect
-        )
+    def probe(connection: GrpcConnection) -> None:
+        model, version = spec.triton_model, spec.triton_version
+        if not connection.is_model_ready(model, version, spec.timeouts.connect):
+            raise not_ready(model)
 
     sites = sites or Sites(GrpcConnection)
-    return Replicas(spec.name, spec.urls, sites, is_ready, spec.timeouts.connect)
+    return Replicas(spec.name, spec.urls, sites, probe, spec.timeouts.connect)
 
 
 def encoder_replicas(spec: EncoderSpec) -> Replicas[HttpConnection]:
     """Those of an embedding or rerank model; its timeouts are those of its connections."""
     sites = Sites(lambda address: HttpConnection(address, spec.timeouts))
 
-    def is_ready(connection: HttpConnection) -> bool:
-        return connection.is_model_ready(spec.triton_model, spec.triton_version)
+    def probe(connection: HttpConnection) -> None:
+        if not connection.is_model_ready(spec.triton_model, spec.triton_version):
+            raise not_ready(spec.triton_model)
 
-    return Replicas(spec.name, spec.urls, sites, is_ready, spec.timeouts.connect)
+    return Replicas(spec.name, spec.urls, sites, probe, spec.timeouts.connect)

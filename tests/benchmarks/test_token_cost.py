@@ -83,6 +83,7 @@ class RecordedTriton:
         *,
         deadline: float | None = None,
         is_cumulative: bool = False,
+        traceparent: str | None = None,
     ) -> ModelStream:
         prompt = np.frombuffer(request.raw_input_contents[0], np.uint32).tolist()
         call = RecordedCall(self.messages(tuple(prompt)))

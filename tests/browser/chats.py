@@ -9,6 +9,14 @@ from typing import Any
 from playwright.sync_api import Locator, Page, Request, Route, expect
 
 PATH = "**/v1/chat/completions"
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+CALL = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
 
 
 def model_choice(page: Page) -> Locator:
@@ -22,6 +30,12 @@ def open_chat(page: Page, model: str = "demo-chat", temperature: str = "0") -> N
         page.goto("./#chat")
         model_choice(page).select_option(model)
     page.get_by_label("Temperature").fill(temperature)
+
+
+def fill_in_tools(page: Page, text: str) -> None:
+    """Open the field of the tools and write into it."""
+    page.get_by_text("Tools", exact=True).click()
+    page.get_by_label("Functions, as JSON").fill(text)
 
 
 def begin(page: Page, text: str) -> None:

@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 import math
 import random
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.chats import answer_with, ask, bodies_sent, delta, finished, open_chat
+from tests.browser.chats import (
+    CALL,
+    PATH,
+    TOOL,
+    answer_with,
+    ask,
+    begin,
+    bodies_sent,
+    delta,
+    fill_in_tools,
+    finished,
+    open_chat,
+)
 from tests.live.http import Server
 
 MARKDOWN = """# Title
@@ -80,14 +91,6 @@ REMADE = """async (text) => {
   }
   return [kept.length, kept.filter((block) => !view.element.contains(block)).length];
 }"""
-TOOL = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
-    },
-}
-CALL = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
 
 
 def test_markdown_becomes_elements(page: Page) -> None:
@@ -227,11 +230,6 @@ def test_reasoning_is_folded(page: Page) -> None:
     expect(thought).to_contain_text("I wonder.")
 
 
-def fill_in_tools(page: Page, value: Any) -> None:
-    page.get_by_text("Tools", exact=True).click()
-    page.get_by_label("Functions, as JSON").fill(value)
-
-
 def test_a_call_is_shown_and_answered(page: Page) -> None:
     open_chat(page, "ft-parrot")
     fill_in_tools(page, json.dumps([TOOL]))
@@ -254,22 +252,24 @@ def test_a_call_is_shown_and_answered(page: Page) -> None:
     assert result == {"role": "tool", "tool_call_id": call_id, "content": "18 degrees"}
 
 
+def test_results_wait_while_another_answer_is_made(page: Page) -> None:
+    open_chat(page, "ft-parrot")
+    fill_in_tools(page, json.dumps([TOOL]))
+    ask(page, CALL)
+    page.get_by_label("What the tool says").fill("18 degrees")
+    send = page.get_by_role("button", name="Send the results")
+    page.route(PATH, lambda route: None)
+    begin(page, "hi")
+    expect(page.locator("#chat-stop")).to_be_visible()
+    expect(send).to_be_disabled()
+    page.locator("#chat-stop").click()
+    finished(page)
+    expect(send).to_be_enabled()
+    expect(page.get_by_label("What the tool says")).to_have_value("18 degrees")
+
+
 def test_the_example_of_a_tool_is_taken(page: Page) -> None:
     open_chat(page, "ft-parrot")
     page.get_by_text("Tools", exact=True).click()
     page.get_by_role("button", name="Fill in an example").click()
     expect(ask(page, CALL).locator(".tool-name")).to_have_text("get_weather")
-
-
-def test_tools_that_are_no_json_are_not_sent(page: Page) -> None:
-    open_chat(page, "ft-parrot")
-    fill_in_tools(page, "[{")
-    sent = bodies_sent(page)
-    page.locator("#chat-input").fill("hi")
-    page.locator("#chat-send").click()
-    field = page.get_by_label("Functions, as JSON")
-    expect(field).to_have_attribute("aria-invalid", "true")
-    expect(field).to_be_focused()
-    expect(page.get_by_text("This is not valid JSON.")).to_be_visible()
-    expect(page.locator(".turn")).to_have_count(0)
-    assert sent == []

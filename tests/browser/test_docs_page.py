@@ -7,20 +7,15 @@ another host.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from werkzeug.exceptions import NotFound
-from werkzeug.middleware.http_proxy import ProxyMiddleware
-from werkzeug.serving import make_server
 
 from app.schemas.openapi.operations import OPERATIONS
 from demo.triton import TritonServer
+from tests.browser.prefixes import below
 from tests.browser.site import DEMO_MODELS, site_configuration
 from tests.live.http import Server
 from tests.live.servers import running, write_configuration
@@ -83,23 +78,6 @@ def test_it_is_dark_where_the_system_is(open_page: Callable[..., Page]) -> None:
         page = open_page(color_scheme=scheme)
         page.goto("./docs")
         assert page.evaluate("document.documentElement.classList.contains('dark-mode')") is is_dark
-
-
-@contextmanager
-def below(prefix: str, site: str) -> Iterator[str]:
-    """The base URL of a proxy that shows the site below a path."""
-    forward: Any = ProxyMiddleware(
-        NotFound(), {f"/{prefix}/": {"target": f"{site}/", "remove_prefix": True}}
-    )
-    server = make_server("127.0.0.1", 0, forward, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_it_works_below_a_path_of_a_proxy(open_page: Callable[..., Page], site: str) -> None:

@@ -166,6 +166,26 @@ def test_more_texts_than_a_table_can_show(page: Page) -> None:
     expect(page.locator(".heat tbody tr")).to_have_count(60)
 
 
+def test_without_a_model_nothing_can_be_sent(page: Page) -> None:
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url))
+    page.route("**/v1/models", lambda route: route.fulfill(json={"object": "list", "data": []}))
+    page.goto("./#embeddings")
+    panel = page.get_by_role("tabpanel")
+    expect(panel.get_by_text("No embedding model is configured.")).to_be_visible()
+    expect(panel.get_by_role("button", name="Embed", exact=True)).to_be_disabled()
+    panel.get_by_role("textbox").last.press("Control+Enter")
+    expect(panel.get_by_role("alert")).to_have_count(0)
+    assert not [url for url in sent if url.endswith("/v1/embeddings")]
+
+
+def test_with_a_model_no_sentence_says_otherwise(page: Page) -> None:
+    page.goto("./#embeddings")
+    button = page.get_by_role("button", name="Embed", exact=True)
+    expect(button).to_be_enabled()
+    expect(page.get_by_text("No embedding model is configured.")).to_be_hidden()
+
+
 def test_in_chinese_on_a_telephone(open_page: Callable[..., Page]) -> None:
     page = open_page(locale="zh-CN", viewport={"width": 360, "height": 740}, color_scheme="dark")
     page.goto("./#embeddings")

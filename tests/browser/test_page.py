@@ -7,14 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import Locator, Page, expect
 
 from demo.triton import TritonServer
 from tests.browser.chats import ask, finished, model_choice, open_chat
+from tests.browser.prefixes import below
 from tests.browser.readability import nameless_controls, overflow, weak_texts
-from tests.browser.site import DEMO_MODELS, KEY, site_configuration
-from tests.browser.test_docs_page import below
-from tests.live.http import Server
+from tests.browser.site import DEMO_MODELS, site_configuration
 from tests.live.servers import HOSTS, running, write_configuration
 
 TABS = {
@@ -23,6 +22,14 @@ TABS = {
     "embeddings": "Embeddings",
     "rerank": "Rerank",
     "status": "Status",
+}
+# What says that a view is there.
+CHINESE = {
+    "chat": "温度",
+    "completions": "温度",
+    "embeddings": "生成向量",
+    "rerank": "排序",
+    "status": "就绪",
 }
 PHONE = {"width": 360, "height": 740}
 
@@ -110,9 +117,9 @@ def test_the_language_is_changed_and_kept(page: Page) -> None:
 def test_no_english_is_left_in_chinese(open_page: Callable[..., Page]) -> None:
     page = open_page(locale="zh-CN")
     page.goto("./")
-    for name in ("chat", "completions"):
+    for name, text in CHINESE.items():
         page.goto(f"./#{name}")
-        expect(page.get_by_role("tabpanel")).to_contain_text("温度")
+        expect(page.get_by_role("tabpanel")).to_contain_text(text)
         words = re.findall(r"[A-Za-z]{3,}(?: [a-z]+)+", page.locator("body").inner_text())
         assert set(words) <= {"Top p", "Once upon a time"}
 
@@ -188,77 +195,6 @@ def test_the_settings_of_a_phone(open_page: Callable[..., Page]) -> None:
     expect(page.get_by_label("Temperature")).to_be_hidden()
     assert overflow(page) == 0
     expect(ask(page, "What is 7 + 5?").locator(".markdown")).to_have_text("7 + 5 = 12.")
-
-
-# ---- the key
-
-
-@pytest.fixture
-def locked(open_page: Callable[..., Page], keyed_server: Server) -> Page:
-    """A page of a server that wants a key."""
-    return open_page(base_url=f"{keyed_server.url}/")
-
-
-def enter_key(page: Page, key: str, *, keep: bool = False) -> None:
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Key", exact=True).fill(key)
-    dialog.get_by_label("Keep it").set_checked(keep)
-    dialog.get_by_role("button", name="Use this key").click()
-
-
-def test_a_refusal_leads_to_the_key(locked: Page) -> None:
-    locked.goto("./")
-    dialog = locked.get_by_role("dialog", name="API key")
-    expect(dialog).to_contain_text("This server needs an API key.")
-    expect(dialog.get_by_label("Key", exact=True)).to_be_focused()
-    expect(dialog.get_by_label("Key", exact=True)).to_have_attribute("type", "password")
-    enter_key(locked, "sk-wrong")
-    expect(dialog).to_contain_text("The server does not know this key.")
-    enter_key(locked, "sk-键")
-    expect(dialog).to_contain_text("ASCII")
-    enter_key(locked, KEY)
-    expect(dialog).to_be_hidden()
-    expect(model_choice(locked)).to_have_value("demo-chat")
-    expect(locked.get_by_role("alert")).to_have_count(0)
-    locked.get_by_label("Temperature").fill("0")
-    expect(ask(locked, "What is 7 + 5?").locator(".markdown")).to_have_text("7 + 5 = 12.")
-
-
-def stored(page: Page, storage: str) -> bool:
-    return KEY in page.evaluate(f"JSON.stringify({{...{storage}}})")
-
-
-def test_the_key_is_kept_for_the_tab_unless_asked_for_more(locked: Page) -> None:
-    locked.goto("./")
-    enter_key(locked, KEY)
-    expect(model_choice(locked)).to_have_value("demo-chat")
-    assert stored(locked, "sessionStorage")
-    assert not stored(locked, "localStorage")
-    locked.reload()
-    expect(model_choice(locked)).to_have_value("demo-chat")
-    locked.get_by_role("button", name="API key").click()
-    enter_key(locked, KEY, keep=True)
-    assert stored(locked, "localStorage")
-    locked.get_by_role("button", name="API key").click()
-    locked.get_by_role("button", name="Remove").click()
-    expect(locked.get_by_role("dialog")).to_contain_text("needs an API key")
-    assert not stored(locked, "localStorage")
-    assert not stored(locked, "sessionStorage")
-    assert locked.evaluate("document.cookie") == ""
-
-
-def test_the_key_is_in_no_address_and_goes_to_the_api_alone(locked: Page) -> None:
-    seen: list[Request] = []
-    locked.on("request", lambda request: seen.append(request))
-    locked.goto("./")
-    enter_key(locked, KEY)
-    expect(model_choice(locked)).to_have_value("demo-chat")
-    locked.reload()
-    expect(model_choice(locked)).to_have_value("demo-chat")
-    with_key = [each.url for each in seen if "authorization" in each.all_headers()]
-    assert with_key
-    assert all("/v1/" in url for url in with_key)
-    assert not [each.url for each in seen if KEY in each.url]
 
 
 # ---- where it runs

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from app.web.access import OPEN_RULES
 from demo.ports import free_ports
 from demo.triton import TritonServer
 from tests.browser.site import DEMO_MODELS, KEY, site_configuration
@@ -19,6 +20,10 @@ STORY = {"model": "ft-slow", "prompt": "Once upon a time", "max_tokens": 400, "t
 HIDE = """(hidden) => {
     Object.defineProperty(document, "hidden", { configurable: true, value: hidden });
     document.dispatchEvent(new Event("visibilitychange"));
+}"""
+OWN_ROUTES = """async () => {
+    const figures = await import(new URL("playground/server_figures.js", document.baseURI));
+    return [...figures.OWN_ROUTES];
 }"""
 SCRAPE = """# HELP a_total Some text
 # TYPE a_total counter
@@ -107,6 +112,13 @@ def test_answered_requests_by_status(page: Page, site_server: Server) -> None:
     row = table.get_by_role("row").filter(has_text="/v1/rerank")
     assert int(row.locator("th, td").nth(column).inner_text()) >= 1
     expect(table.get_by_role("row").filter(has_text="/readyz")).to_have_count(0)
+
+
+def test_pages_files_and_probes_are_no_requests_of_the_api(page: Page) -> None:
+    """They are what needs no key, and the metrics."""
+    page.goto("./")
+    found = page.evaluate(OWN_ROUTES)
+    assert sorted(found) == sorted({*OPEN_RULES, "/metrics"})
 
 
 def test_failures_of_triton_by_kind(page: Page) -> None:

@@ -283,6 +283,16 @@ def test_without_a_terminal_yes_must_be_said(
     assert len(content(base)["llm"]) == 1
 
 
+def test_names_cannot_command_the_terminal(add: Add, tritons: tuple[str, ...]) -> None:
+    found = add(*tritons, *MODEL, *PATH, "--name", "evil\x1b[2J", "--yes")
+    assert found.returncode == 0, found.stderr
+    assert "evil␛[2J: ready" in found.stderr
+    assert "evil␛[2J is in " in found.stdout
+    assert "\x1b" not in found.stdout + found.stderr
+    found = add(*tritons, *MODEL, *PATH, "--name", "evil\x1b[2J", "--yes")
+    assert "has a model evil␛[2J already" in found.stderr
+
+
 def test_a_folder_that_cannot_be_written(base: Path, add: Add, tritons: tuple[str, ...]) -> None:
     found = add(*tritons, *MODEL, *PATH, "--yes", file="absent/models.json")
     assert found.returncode == 1

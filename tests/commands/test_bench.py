@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from app.client.address import ServerAddress
+from app.client.connection import Connection
 from app.commands.bench.figures import Figures, Spread
-from app.commands.bench.requests import Measured, prompt
+from app.commands.bench.requests import Measured, Requests, measure, prompts, send_streamed
 from tests.applications import closed_port
 from tests.commands.other_server import Event, OtherServer, last_event, text_event
 from tests.commands.running import CTRL_C, run, terminal
@@ -81,6 +83,14 @@ def test_counts_of_another_server(other: OtherServer) -> None:
     assert len(prompts) == 5, "answers must not come from a cache"
 
 
+def test_another_run_asks_something_else(other: OtherServer) -> None:
+    """Otherwise the cache of prefixes is measured that the run before has filled."""
+    for _ in range(2):
+        figures(other.url, "--requests", "3")
+    prompts = [request["messages"][0]["content"] for request in other.requests]
+    assert len({tuple(text.split()[1:7]) for text in prompts}) == 6
+
+
 def test_errors_are_counted_by_kind(other: OtherServer) -> None:
     def answer(body: dict[str, Any]) -> list[Event]:
         number = int(body["messages"][0]["content"].split(":")[0])
@@ -130,6 +140,7 @@ def test_ctrl_c_prints_what_there_is(other: OtherServer) -> None:
     [
         (("--concurrency", "257"), "at most 256"),
         (("--requests", "0"), "not from 1"),
+        (("--requests", "ten"), "ten is not from 1"),
         (("--whole", "--embeddings"), "not allowed with"),
     ],
 )
@@ -160,6 +171,29 @@ def test_figures() -> None:
     assert found.errors == {"timeout": (1, "late")}
 
 
+def test_tokens_that_come_at_once_count() -> None:
+    at_once = Measured(first=0.1, last=0.1, completion_tokens=3)
+    apart = Measured(first=0.1, last=0.3, completion_tokens=3)
+    found = Figures.of([at_once, apart], 1.0).spreads["between_tokens"]
+    assert (found.mean, found.percentiles[50]) == (pytest.approx(50), 0)
+
+
+def test_the_making_of_a_request_is_not_measured(other: OtherServer) -> None:
+    now = 0.0
+
+    def make(_: int) -> dict[str, Any]:
+        nonlocal now
+        now += 100.0
+        return {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+
+    connection = Connection(ServerAddress.parse(other.url), None, 30.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.commands.bench.requests.perf_counter", lambda: now)
+        found = measure(Requests(make, send_streamed), connection, 1)
+    connection.close()
+    assert (found.error, found.seconds, found.first) == ("", 0.0, 0.0)
+
+
 @pytest.mark.parametrize(("percent", "value"), [(50, 50_000), (90, 90_000), (99, 99_000)])
 def test_percentiles_are_values_that_were_measured(percent: int, value: float) -> None:
     spread = Spread.of(float(number) for number in range(100, 0, -1))
@@ -176,6 +210,6 @@ def test_one_value_is_every_percentile() -> None:
 
 @pytest.mark.parametrize("num_words", [1, 5, 400])
 def test_prompts_have_about_so_many_words_and_a_beginning_of_their_own(num_words: int) -> None:
-    texts = [prompt(number, num_words) for number in range(20)]
+    texts = list(map(prompts(num_words), range(20)))
     assert len({text.split()[0] for text in texts}) == 20
     assert all(abs(len(text.split()) - num_words) <= 1 for text in texts)

@@ -12,6 +12,7 @@ import pytest
 from app.client.address import ServerAddress
 from app.client.connection import Connection
 from app.client.errors import ServerError
+from app.terminal.failures import CommandError
 from tests.commands.other_server import OtherServer
 from tests.commands.running import run
 
@@ -19,16 +20,20 @@ WHOLE = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"data":[]}'
 
 
 @contextmanager
-def raw_server(answers: Sequence[bytes]) -> Iterator[str]:
-    """Each connection gets one request read and one answer, and is then closed."""
+def raw_server(connections: Sequence[bytes | Sequence[bytes]]) -> Iterator[str]:
+    """Each connection gets these answers, each to one request, and is then closed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
-            for answer in answers:
+            for answers in connections:
                 accepted, _ = listener.accept()
                 with accepted:
-                    accepted.recv(65536)
-                    accepted.sendall(answer)
+                    for answer in [answers] if isinstance(answers, bytes) else answers:
+                        received = accepted.recv(65536)
+                        # http.client sends a small body apart from its headers.
+                        if received.startswith(b"POST") and received.endswith(b"\r\n\r\n"):
+                            accepted.recv(65536)
+                        accepted.sendall(answer)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -47,6 +52,39 @@ def test_a_connection_that_the_server_closed_meanwhile_is_opened_again() -> None
         for _ in range(2):
             assert kept.get("/v1/models").json() == {"data": []}
         kept.close()
+
+
+def test_what_may_have_been_read_is_not_sent_again() -> None:
+    """That no answer comes does not say that nobody has begun with one."""
+    with raw_server([(WHOLE, b""), WHOLE]) as url:
+        kept = connection(url)
+        assert kept.post("/v1/embeddings", {}).json() == {"data": []}
+        with pytest.raises(ServerError) as found:
+            kept.post("/v1/embeddings", {})
+        assert found.value.kind == "connection broken"
+        assert kept.post("/v1/embeddings", {}).json() == {"data": []}
+        kept.close()
+
+
+def test_a_streamed_answer_of_a_known_length_leaves_the_connection_usable() -> None:
+    lines = [b"data: {}\n", b"\n", b"data: [DONE]\n", b"\n"]
+    body = b"".join(lines)
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with raw_server([(answer, answer, WHOLE)]) as url:
+        kept = connection(url)
+        for _ in range(2):
+            assert list(kept.lines("/v1/chat/completions", {})) == lines
+        assert kept.post("/v1/embeddings", {}).json() == {"data": []}
+        kept.close()
+
+
+def test_a_streamed_answer_that_is_shorter_than_it_was_to_be() -> None:
+    with raw_server([b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\ndata: {}\n\n"]) as url:
+        lines = connection(url).lines("/v1/chat/completions", {})
+        assert (next(lines), next(lines)) == (b"data: {}\n", b"\n")
+        with pytest.raises(ServerError) as found:
+            next(lines)
+    assert found.value.kind == "connection broken"
 
 
 @pytest.mark.parametrize(
@@ -101,3 +139,35 @@ def test_a_name_that_is_unknown() -> None:
 )
 def test_addresses(given: str, told: str) -> None:
     assert str(ServerAddress.parse(given)) == told
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://host",
+        "http://",
+        "http://user:pw@host",
+        "http://host:99999",
+        "http://host:0",
+        "http://[::1",
+        "http://a..b",
+        f"http://{'a' * 64}",
+        "http://a b",
+        "http://a\x1b[2J",
+        "http://host/\xe9",
+        "http://host/a b",
+        "http://host/v1?key=a",
+        "http://host/v1#part",
+    ],
+)
+def test_what_is_no_address(url: str) -> None:
+    with pytest.raises(CommandError) as found:
+        ServerAddress.parse(url)
+    assert "is no address" in found.value.message
+    assert found.value.code == 2
+
+
+def test_a_name_in_another_script_is_looked_up() -> None:
+    found = run("models", "--url", "http://m\xfcnchen.invalid")
+    assert found.returncode == 1
+    assert "cannot be looked up" in found.stderr

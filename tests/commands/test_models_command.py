@@ -52,7 +52,7 @@ def test_a_model_that_is_not_ready_has_a_cause(tmp_path: Path) -> None:
         found = run("models", "--url", server.url)
         assert found.returncode == 0, found.stderr
         assert "0/2" in found.stdout
-        assert "not available" in found.stdout
+        assert "cannot be reached" in found.stdout
         # What it says is for who has no log: no address.
         assert closed not in found.stdout
         (model,) = json.loads(run("models", "--url", server.url, "--json").stdout)["models"]

@@ -174,12 +174,23 @@ def test_nobody_answers() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://host", "http://", "http://user:pw@host", "http://host:99999"]
+    ("flag", "text", "told"),
+    [
+        ("--timeout", "0", "seconds above 0"),
+        ("--timeout", "-1", "seconds above 0"),
+        ("--timeout", "nan", "seconds above 0"),
+        ("--timeout", "1e20", "seconds above 0"),
+        ("--timeout", "soon", "seconds above 0"),
+        ("--temperature", "nan", "not a number"),
+        ("--temperature", "warm", "not a number"),
+        ("--top-p", "inf", "not a number"),
+    ],
 )
-def test_what_is_no_address(url: str) -> None:
-    found = run("chat", "--url", url, "Hi")
+def test_numbers_that_are_none(flag: str, text: str, told: str) -> None:
+    found = run("chat", "--model", "m", f"{flag}={text}", "Hi")
     assert found.returncode == 2
-    assert "no address" in found.stderr
+    assert f"argument {flag}: " in found.stderr
+    assert told in found.stderr
 
 
 def test_no_question() -> None:

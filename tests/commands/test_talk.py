@@ -146,6 +146,28 @@ def test_errors_do_not_end_the_talk(other: OtherServer) -> None:
     assert other.requests[-1]["messages"] == [{"role": "user", "content": "first"}]
 
 
+def test_a_question_that_failed_leaves_the_same_one_answered_before(other: OtherServer) -> None:
+    with terminal("chat", "--url", other.url) as screen:
+        screen.expect("> ")
+        screen.line("hi")
+        screen.expect("Hello you.")
+        screen.expect("> ")
+        other.refuse = lambda _: (500, {"error": {"message": "it broke"}})
+        screen.line("hi")
+        screen.expect("it broke")
+        other.refuse = lambda _: None
+        for _ in range(2):
+            screen.expect("> ")
+            screen.line("/retry")
+            screen.expect("Hello you.")
+        screen.expect("> ")
+        screen.type(CTRL_D)
+        assert screen.code() == 0
+    hi = {"role": "user", "content": "hi"}
+    both = [hi, {"role": "assistant", "content": "Hello you."}, hi]
+    assert [request["messages"] for request in other.requests[1:]] == [both, both, both]
+
+
 def test_reasoning_is_shown_but_not_sent_back(other: OtherServer) -> None:
     thought = {"choices": [{"delta": {"reasoning_content": "Hmm, let me think."}}]}
     other.answer = lambda _: [thought, text_event("Four."), last_event("length")]

@@ -145,7 +145,7 @@ def test_it_answers_and_ends_without_a_trace(running, tmp_path, number):
 
 
 @pytest.mark.parametrize(
-    ("name", "ended"), [("stand_in", "The gateway"), ("tritonserver", "Triton")]
+    ("name", "ended"), [("stand_in", "The server"), ("tritonserver", "Triton")]
 )
 def test_when_one_dies_it_says_so_and_stops_the_other(running, tmp_path, name, ended):
     process, _, _, _ = running
@@ -165,7 +165,8 @@ def test_a_port_in_use_is_one_sentence(start):
         process = start("--port", str(port), "--host", "127.0.0.1")
         printed = process.communicate(timeout=20)[0]
     assert process.returncode == 2
-    assert re.fullmatch(rf"Cannot listen on port {port} of 127.0.0.1 .* with --port\.\n", printed)
+    told = rf"Cannot listen on port {port} of 127.0.0.1 .*"
+    assert re.fullmatch(told + r' with --port \(make run ARGS="--port 5200"\)\.\n', printed)
 
 
 def test_an_interpreter_without_the_gateway_is_one_sentence(tmp_path):
@@ -177,7 +178,7 @@ def test_an_interpreter_without_the_gateway_is_one_sentence(tmp_path):
     ]
     done = subprocess.run(command, cwd=DEMO.parent, capture_output=True, text=True)
     assert done.returncode == 2
-    assert re.fullmatch(r"The gateway cannot run with .*\n", done.stderr)
+    assert re.fullmatch(r"The server cannot run with .*\n", done.stderr)
 
 
 @pytest.mark.parametrize(
@@ -200,11 +201,13 @@ def test_an_added_model_that_is_not_ready_is_told_and_the_rest_serves(start, sou
     entry = {"name": "down-model", "url": "gpu-box:8001", "path": "."}
     content = {**CONFIGURATION, "llm": [*CONFIGURATION["llm"], entry]}
     source.write_text(json.dumps(content))
-    process, _, _, printed = started(start)
+    process, _, triton, printed = started(start)
     assert process.poll() is None
     warnings = [line for line in printed.splitlines() if line.startswith("Warning")]
     assert len(warnings) == 1
     assert "'down-model' is not ready: it sleeps" in warnings[0]
+    (used,) = re.findall(r"^openai-api check-config (\S+) --connect tells more", printed, re.M)
+    assert json.loads(Path(used).read_text())["llm"][0]["url"] == f"localhost:{triton[1]}"
 
 
 def test_a_model_of_the_demo_that_is_not_ready_is_named_with_its_cause(start, source):
@@ -215,7 +218,7 @@ def test_a_model_of_the_demo_that_is_not_ready_is_named_with_its_cause(start, so
     process = start(*options, ready_seconds=3)
     printed = process.communicate(timeout=40)[0]
     assert process.returncode == 2
-    assert "The gateway is not ready after 3 s: 'down-chat' is not ready: it sleeps" in printed
+    assert "The server is not ready after 3 s: 'down-chat' is not ready: it sleeps" in printed
 
 
 class NotReady(http.server.BaseHTTPRequestHandler):
@@ -259,7 +262,7 @@ def test_a_gateway_that_ends_at_once_is_one_sentence(start, tmp_path):
     port, *triton = free_ports(4)
     process = start("--port", str(port), "--triton-ports", ",".join(map(str, triton)))
     began = time.monotonic()
-    assert "The gateway did not start (exit code 3)." in process.communicate(timeout=30)[0]
+    assert "The server did not start (exit code 3)." in process.communicate(timeout=30)[0]
     assert process.returncode == 2
     assert time.monotonic() - began < 15
 

@@ -47,24 +47,40 @@ MOVED = [
     ("127.0.0.1:8001", "demo-chat", "127.0.0.1:2"),
     ("grpc://[::1]:8001", "demo-chat", "grpc://[::1]:2"),
     (["localhost:8001"], "demo-chat", ["localhost:2"]),
-    # Another Triton, another port of this machine, another model.
+    ("localhost:8001", "my-model", "localhost:2"),
+    (["localhost:8001", "gpu-box:8001"], "demo-chat", ["localhost:2", "gpu-box:8001"]),
+    # Another Triton, another port of this machine.
     ("gpu-box:8001", "demo-chat", "gpu-box:8001"),
     ("192.168.0.1:8001", "demo-chat", "192.168.0.1:8001"),
     ("localhost:9001", "demo-chat", "localhost:9001"),
-    ("localhost:8001", "my-model", "localhost:8001"),
-    (["localhost:8001", "gpu-box:8001"], "demo-chat", ["localhost:8001", "gpu-box:8001"]),
+    ("localhost:", "demo-chat", "localhost:"),
+]
+OWN = [
+    ("localhost:8001", "demo-chat", True),
+    (["127.0.0.1:8001", "[::1]:8001"], "demo-chat", True),
+    ("localhost:8001", "my-model", False),
+    ("localhost:9001", "demo-chat", False),
+    (["localhost:8001", "gpu-box:8001"], "demo-chat", False),
 ]
 
 
 @pytest.mark.parametrize(("url", "model", "moved"), MOVED)
 @pytest.mark.parametrize("key", ["name", "triton_model"])
-def test_only_the_demos_own_entries_move(tmp_path, url, model, moved, key):
+def test_addresses_at_the_default_ports_of_this_machine_move(tmp_path, url, model, moved, key):
     entry = {"name": "mine", "url": url, "path": ".", key: model}
     source = tmp_path / "models.json"
     source.write_text(json.dumps({"llm": [entry]}))
     with configuration_file(DEMO_GRPC, source) as path:
         assert json.loads(path.read_text())["llm"][0]["url"] == moved
-    assert own_models(source) == ({entry["name"]} if url != moved else set())
+
+
+@pytest.mark.parametrize(("url", "model", "is_own"), OWN)
+@pytest.mark.parametrize("key", ["name", "triton_model"])
+def test_the_demos_own_models_are_those_of_its_triton(tmp_path, url, model, is_own, key):
+    entry = {"name": "mine", "url": url, "path": ".", key: model}
+    source = tmp_path / "models.json"
+    source.write_text(json.dumps({"llm": [entry]}))
+    assert own_models(source) == ({entry["name"]} if is_own else set())
 
 
 def test_the_real_configuration_is_the_demos_own():

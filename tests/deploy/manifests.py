@@ -75,3 +75,13 @@ def _kustomized(folder: Path) -> str:
 def kustomized(folder: Path) -> list[Document]:
     """What would be applied."""
     return [document for document in yaml.safe_load_all(_kustomized(folder)) if document]
+
+
+def with_component(name: str, folder: Path) -> list[Document]:
+    """What would be applied of a copy of the example, made in `folder`, with this component."""
+    copy = shutil.copytree(KUBERNETES, folder / "kubernetes") / "example"
+    file = copy / "kustomization.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["components"] = [f"../components/{name}"]
+    file.write_text(yaml.safe_dump(content))
+    return kustomized(copy)

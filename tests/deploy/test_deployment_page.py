@@ -50,6 +50,13 @@ def test_every_block_says_what_becomes_of_it() -> None:
             assert block.not_run or block.run_by == "tests/deploy/test_deployment_page.py", block
 
 
+def test_what_needs_a_cluster_is_not_said_to_be_run() -> None:
+    run = [line for block in blocks(PAGE) if block.run_by for line in block.text.splitlines()]
+    assert run
+    without = ("kubectl kustomize ", "kubectl --namespace openai-api create secret generic ")
+    assert [line for line in run if not line.startswith(without)] == []
+
+
 def test_its_secrets_are_those_of_the_pods() -> None:
     (mounted,) = (each["secret"] for each in pod(GATEWAY)["volumes"] if "secret" in each)
     file = Settings.load(settings()).api_keys_file

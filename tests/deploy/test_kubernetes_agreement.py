@@ -79,18 +79,6 @@ def test_labels_and_selectors_meet(folder: Path) -> None:
     assert fits(one("NetworkPolicy", folder)["spec"]["podSelector"]["matchLabels"], labels(folder))
 
 
-def test_the_service_monitor_finds_its_service() -> None:
-    found = {each["kind"]: each for each in documents(*COMPONENTS)}
-    service, monitor = found["Service"], found["ServiceMonitor"]
-    assert fits(monitor["spec"]["selector"]["matchLabels"], service["metadata"]["labels"])
-    # And not the Service of the clients.
-    clients = one("Service", GATEWAY)["metadata"]["labels"]
-    assert not fits(monitor["spec"]["selector"]["matchLabels"], clients)
-    assert fits(service["spec"]["selector"], labels(GATEWAY))
-    (endpoint,) = monitor["spec"]["endpoints"]
-    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
-
-
 def test_the_gateways_ports_are_those_it_listens_on() -> None:
     (image,) = dockerfile.values("EXPOSE")
     bind = Settings.load(settings()).metrics_bind

@@ -22,6 +22,7 @@ from tests.deploy.manifests import (
     kustomized,
     listed,
     needs_kubectl,
+    with_component,
 )
 
 FOLDERS = [GATEWAY, TRITON, EXAMPLE, *COMPONENTS]
@@ -81,6 +82,7 @@ def test_a_component_patches_what_is_there(folder: Path) -> None:
         for operation in operations if isinstance(operations, list) else []:
             found: Any = target
             for step in operation["path"].strip("/").split("/"):
+                step = step.replace("~1", "/")
                 found = found[int(step)] if isinstance(found, list) else found[step]
             assert operation["op"] != "test" or found == operation["value"]
 
@@ -140,12 +142,8 @@ def test_a_changed_configuration_is_a_rolling_update(changed: Path) -> None:
 
 @needs_kubectl
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda folder: folder.name)
-def test_a_component_can_be_added(component: Path, changed: Path) -> None:
-    file = changed / "kustomization.yaml"
-    content = yaml.safe_load(file.read_text())
-    content["components"] = [f"../components/{component.name}"]
-    file.write_text(yaml.safe_dump(content))
-    with_it = kustomized(changed)
+def test_a_component_can_be_added(component: Path, tmp_path: Path) -> None:
+    with_it = with_component(component.name, tmp_path)
     for document in with_it:
         validate(document, VERSIONS[-1])
     assert with_it != kustomized(EXAMPLE)

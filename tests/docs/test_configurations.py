@@ -20,5 +20,5 @@ def test_it_has_no_mistake(
     file.write_text(json.dumps(with_folders(block.text)))
     assert main(["check-config", str(file)]) == 0
     printed = capsys.readouterr().out
-    assert "has no mistakes in itself" in printed
+    assert "is valid" in printed
     assert "warning: " not in printed.replace("  warning: ", "")

@@ -28,6 +28,7 @@ WRONG: dict[str, tuple[str, dict[str, Any]]] = {
     "another model": ("llm", {"triton_model": "all-minilm-l6-v2", "backend": "tensorrt_llm"}),
     "strange inputs": ("embedding", {"triton_model": "demo-chat"}),
     "a reranker": ("embedding", {"triton_model": "minilm-reranker"}),
+    "a mistake": ("llm", {"chat_template": "llama9.jinja"}),
 }
 
 

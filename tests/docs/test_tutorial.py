@@ -20,7 +20,7 @@ from tests.docs.servers import started
 
 PAGE = PROJECT / "docs" / "tutorial.md"
 FILE = "my_models.json"
-ADDRESS = "http://localhost:5200"
+ADDRESS = "http://localhost:5300"
 TRITON = "localhost:8001"
 
 
@@ -101,7 +101,7 @@ def test_mistakes_are_told_without_a_triton(tmp_path: Path, tritonserver: Triton
 def serving(file: Path, logs: Path) -> Iterator[str]:
     """The tutorial's second server; its address."""
     (port,) = free_ports(1)
-    command = SERVE.text.strip().replace("5200", str(port)).replace(FILE, str(file))
+    command = SERVE.text.strip().replace("5300", str(port)).replace(FILE, str(file))
     with started({port: command}, file, logs):
         yield f"http://localhost:{port}"
 

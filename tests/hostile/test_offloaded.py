@@ -48,10 +48,18 @@ def methods(method: str) -> list[tuple[str, ast.AST]]:
     return [(name, definitions(name)[method]) for name in files if method in definitions(name)]
 
 
+def carried() -> list[tuple[str, ast.AST]]:
+    """What a function is put into so that a trace goes along."""
+    file = "app/observability/tracing.py"
+    return [(file, definitions(file)["carried"])]
+
+
 def meant(name: str, expression: ast.AST) -> list[tuple[str, ast.AST]]:
     """The code that an expression stands for, and its file, as far as that can be told."""
     if isinstance(expression, ast.Lambda):
         return [(name, expression)]
+    if isinstance(expression, ast.Call) and ast.unparse(expression.func) == "tracing.carried":
+        return [*meant(name, expression.args[0]), *carried()]
     if isinstance(expression, ast.Attribute):
         return methods(expression.attr)
     if not isinstance(expression, ast.Name):

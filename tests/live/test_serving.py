@@ -153,7 +153,7 @@ FASTERTRANSFORMER = 'inputs of a FasterTransformer model; set "backend": "faster
 TENSORRT_LLM = 'inputs of a TensorRT-LLM model; set "backend": "tensorrt_llm"'
 VLLM = 'inputs of a vLLM model; set "backend": "vllm"'
 GRPC_PORT = "this looks like Triton's gRPC port; embedding and rerank need its HTTP port"
-HTTP_PORT = "this looks like Triton's HTTP port; language models need its gRPC port"
+HTTP_PORT = "this looks like Triton's HTTP or metrics port; language models need its gRPC port"
 # Entries in the wrong section, with the wrong backend or with the wrong port; section, model in
 # Triton, keys, what is told.
 MISPLACED: list[tuple[str, str, dict[str, Any], str]] = [

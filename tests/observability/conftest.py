@@ -42,7 +42,8 @@ def build_traced(
     tracing.leave()
     if tracing._tracing is not None:
         tracing._tracing.end()
-    monkeypatch.setattr(tracing, "_tracing", None)
+    # Not by monkeypatch, which would put the ended one back.
+    tracing._tracing = None
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import logging
 import os
 import pty
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -178,3 +180,28 @@ def test_a_host_that_has_replaced_standard_error(monkeypatch: pytest.MonkeyPatch
     found = log_stream.standard_error()
     found.handle(logging.LogRecord("app", logging.INFO, "", 0, "one", (), None))
     assert "".join(written) == "one\n"
+
+
+BESIDE_THE_LOOP = """
+from gevent import monkey
+monkey.patch_all()
+import logging, warnings
+from app import offload
+from app.observability.log_stream import StreamHandler
+handler = StreamHandler(2)
+logging.getLogger().addHandler(handler)
+logging.captureWarnings(True)
+handler.acquire()
+offload.run(warnings.warn, "of a thread")
+handler.release()
+logging.warning("of the loop")
+"""
+
+
+def test_a_native_thread_does_not_wait_for_the_lock_of_the_event_loop() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BESIDE_THE_LOOP], capture_output=True, text=True, timeout=30
+    )
+    first, *_, last = done.stderr.splitlines()
+    assert "of a thread" in first
+    assert last == "of the loop"

@@ -10,7 +10,7 @@ import pytest
 from app.application import load_catalogue
 from app.errors import ApiError, BackendTimeout, BackendUnavailable
 from app.registry.files import ConfigurationFiles
-from app.services.readiness import REMARK_INTERVAL, readiness
+from app.services.readiness import MISFIT, REMARK_INTERVAL, UNREACHED, readiness
 from app.settings import Settings
 from app.triton.address import Address
 from app.triton.replicas import ReplicaState
@@ -42,6 +42,52 @@ def test_the_log_tells_what_the_report_does_not(
     assert "HTTPConnectionClosed" not in cause
 
 
+def report_of(folder: Path, **entry: object) -> dict[str, object]:
+    """What /readyz says of a language model with this entry."""
+    content = standard_configuration("127.0.0.1:1", "127.0.0.1:1")
+    content["llm"][0] |= entry
+    content = {"llm": content["llm"], "model_infos": content["model_infos"]}
+    path = write_configuration(folder, content)
+    catalogue = load_catalogue(Settings.load({"CONFIG_FILE": str(path)}), ConfigurationFiles())
+    found: dict[str, object] = readiness(catalogue)["models"][LLM]
+    return found
+
+
+def test_a_model_whose_tensors_are_others_is_not_ready(
+    tmp_path: Path, triton: ScriptedTriton, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = report_of(tmp_path, url=triton.address, backend="vllm")
+    assert found["ready"] is False
+    assert found["cause"] == MISFIT
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert 'set "backend": "fastertransformer"' in told
+
+
+def test_an_encoder_whose_tensors_are_others_is_not_ready_until_they_fit(
+    tmp_path: Path, triton: ScriptedTriton, http_triton: ScriptedHttpTriton
+) -> None:
+    content = standard_configuration(triton.address, http_triton.address)
+    content["embedding"][0]["output_config"] = {"name": "absent"}
+    path = write_configuration(tmp_path, content)
+    catalogue = load_catalogue(Settings.load({"CONFIG_FILE": str(path)}), ConfigurationFiles())
+    report = readiness(catalogue)["models"][EMBEDDING]
+    assert (report["ready"], report["cause"]) == (False, MISFIT)
+
+
+def test_a_model_that_triton_does_not_have_is_named_in_the_log(
+    tmp_path: Path, triton: ScriptedTriton, caplog: pytest.LogCaptureFixture
+) -> None:
+    triton.is_ready = False
+    found = report_of(tmp_path, url=triton.address, triton_model="elsewhere")
+    assert found["cause"] == "the model is not ready in its Triton"
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert "no model 'elsewhere' that is ready" in told
+
+
+def test_an_address_where_nobody_listens(tmp_path: Path) -> None:
+    assert report_of(tmp_path)["cause"] == UNREACHED
+
+
 class Tritons:
     """What two Tritons of a model say, None for nothing wrong."""
 
@@ -60,7 +106,8 @@ def test_what_stays_as_it_is_is_told_once_a_minute(
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     tritons = Tritons()
     model = SimpleNamespace(
-        spec=SimpleNamespace(name=LLM), backend=SimpleNamespace(replicas=tritons)
+        spec=SimpleNamespace(name=LLM),
+        backend=SimpleNamespace(replicas=tritons, check_contract=lambda: None),
     )
 
     def told(*errors: ApiError | None) -> int:

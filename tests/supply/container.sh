@@ -27,7 +27,8 @@ for folder in /usr /bin /sbin /lib /lib64; do
 done
 case "$base/" in /usr/*) ;; *) show "$base" "$base" ;; esac
 show "$venv" /opt/venv
-show "$libraries" "$libraries"
+# Wherever they are outside: what is below /tmp would not be seen.
+show "$libraries" /opt/libraries
 show "$home" /opt/openai_api
 show "$run" /LocalRun
 mkdir -p "$root"/{etc,proc,dev,tmp}

@@ -69,8 +69,9 @@ def image(folder: Path) -> Image:
             shutil.copy(PROJECT / name, source / name)
     venv.create(made.venv, with_pip=False, symlinks=True)
     (site,) = made.venv.glob("lib/python*/site-packages")
-    # One more folder to import from. Its own .pth files, such as the checkout's, do not count.
-    (site / "libraries.pth").write_text(f"{made.libraries}\n")
+    # One more folder to import from, also where container.sh shows it. Its own .pth files, such as
+    # the checkout's, do not count.
+    (site / "libraries.pth").write_text(f"{made.libraries}\n/opt/libraries\n")
     places = {
         "/opt/venv": made.venv,
         "/opt/openai_api": made.home,

@@ -14,12 +14,18 @@ from packaging.utils import canonicalize_name
 PROJECT = Path(__file__).parents[2]
 SERVER = PROJECT / "requirements.txt"
 DEVELOPMENT = PROJECT / "requirements-dev.txt"
+TRACING = PROJECT / "requirements-tracing.txt"
 CLIENTS = sorted((PROJECT / "tests" / "clients" / "requirements").glob("*.txt"))
 DEMO = PROJECT / "demo" / "requirements.txt"
+DOCUMENTATION = PROJECT / "docs" / "requirements.txt"
+TRACING = PROJECT / "requirements-tracing.txt"
 LOCKS = (
     SERVER,
     DEVELOPMENT,
+    TRACING,
     DEMO,
+    DOCUMENTATION,
+    TRACING,
     *sorted((PROJECT / "tests").glob("*/requirements/*.txt")),
     *sorted((PROJECT / "tests").glob("*/requirements.txt")),
     *sorted((PROJECT / "benchmarks" / "requirements").glob("*.txt")),

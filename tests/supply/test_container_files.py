@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -49,6 +50,24 @@ def test_installed_from_wheels_with_hashes() -> None:
     (install,) = (value for _, value in dockerfile.INSTRUCTIONS if "-r requirements.txt" in value)
     assert "--require-hashes" in install
     assert "--only-binary :all:" in install
+
+
+@pytest.mark.parametrize(
+    ("tracing", "locks"),
+    [("", ["requirements.txt"]), ("1", ["requirements.txt", "requirements-tracing.txt"])],
+)
+def test_what_tracing_needs_is_installed_if_it_is_asked_for(tracing: str, locks: list[str]) -> None:
+    # An argument, whose value no layer keeps.
+    assert ("ARG", "TRACING=") in dockerfile.INSTRUCTIONS
+    (install,) = (value for _, value in dockerfile.INSTRUCTIONS if "-r requirements.txt" in value)
+    printed = subprocess.run(
+        ["sh", "-euc", install.replace("python3", "echo", 1)],
+        env={"PATH": os.defpath, "TRACING": tracing},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert [name for option, name in pairwise(printed) if option == "-r"] == locks
 
 
 def test_nobody_else_may_write_what_is_copied() -> None:

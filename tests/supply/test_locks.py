@@ -6,6 +6,7 @@ import fnmatch
 import json
 import os
 import re
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.supply.locks import DEVELOPMENT, LOCKS, PROJECT, SERVER, locked, options, pins
+from tests.supply.locks import DEVELOPMENT, LOCKS, PROJECT, SERVER, TRACING, locked, options, pins
 
 # The lowest versions without the known faults of these libraries.
 FLOORS = {
@@ -24,6 +25,12 @@ FLOORS = {
     "marshmallow": "4.1.2",
     "gunicorn": "26.1",
     "gevent": "24.10.1",
+}
+# Parts of OpenTelemetry that have no other versions; its stable ones need just these.
+ALWAYS_BETA = {
+    "opentelemetry-exporter-http-transport",
+    "opentelemetry-exporter-otlp-common",
+    "opentelemetry-semantic-conventions",
 }
 SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 # What trained the demo's weights; nothing of the project installs it.
@@ -62,7 +69,8 @@ def test_every_package_has_one_version_and_hashes(lock: Path) -> None:
     assert pins(lock)
     for pin in pins(lock):
         assert pin.requirement.url is None, pin.name
-        assert not Version(pin.version).is_prerelease, pin.name
+        is_allowed = pin.name in ALWAYS_BETA or not Version(pin.version).is_prerelease
+        assert is_allowed, pin.name
         assert pin.hashes, pin.name
         assert [text for text in pin.hashes if not SHA256.fullmatch(text)] == [], pin.name
 
@@ -90,11 +98,23 @@ def test_what_is_asked_for_is_not_older_than_the_known_faults() -> None:
         assert Version(lowest.version) >= Version(floor), name
 
 
-def test_the_tests_run_the_servers_own_versions() -> None:
-    server, development = locked(SERVER), locked(DEVELOPMENT)
-    shared = server.keys() & development.keys()
+@pytest.mark.parametrize("other", [DEVELOPMENT, TRACING], ids=name_of)
+def test_what_is_installed_with_the_server_has_its_versions(other: Path) -> None:
+    server, beside = locked(SERVER), locked(other)
+    shared = server.keys() & beside.keys()
     assert shared
-    assert {name: development[name] for name in shared} == {name: server[name] for name in shared}
+    assert {name: beside[name] for name in shared} == {name: server[name] for name in shared}
+
+
+def test_the_tests_trace_as_an_image_does() -> None:
+    assert locked(TRACING).items() <= locked(DEVELOPMENT).items()
+
+
+def test_the_extra_is_what_its_lock_has() -> None:
+    config = ConfigParser()
+    config.read(PROJECT / "setup.cfg")
+    extra = config["options.extras_require"]["tracing"].split()
+    assert extra == [str(each) for each in wanted(TRACING.with_suffix(".in"))]
 
 
 def test_every_installation_asks_for_hashes() -> None:

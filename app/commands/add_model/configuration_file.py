@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from app.application import CHAT_TEMPLATES
 from app.commands.add_model.configuration_text import with_entries
+from app.commands.add_model.replacement import replace_file
 from app.errors import ConfigurationError, Problem
 from app.registry import ModelRegistry, read_registry
 from app.registry.files import ConfigurationFiles
@@ -20,7 +19,6 @@ from app.terminal.failures import EXIT_CONFIGURATION, CommandError
 
 EMPTY = "{}\n"
 SERVED = ("llm", "embedding", "rerank")
-NEW_FILE_MODE = 0o644
 
 
 class Draft(ConfigurationFiles):
@@ -75,25 +73,16 @@ class ConfigurationFile:
         if self._read() != self.text:
             raise CommandError(f"{self.path} was changed meanwhile; nothing is written")
         backup = self.path.with_name(self.path.name + ".bak")
-        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            had_one = self.path.exists()
-            if had_one:
-                shutil.copy2(self.path, backup)
-            self._write(fresh, text)
-            fresh.replace(self.path)
-        except OSError as error:
-            fresh.unlink(missing_ok=True)
-            raise CommandError(f"{self.path} cannot be written: {error.strerror}") from None
-        return backup if had_one else None
-
-    def _write(self, fresh: Path, text: str) -> None:
-        mode = self.path.stat().st_mode & 0o777 if self.path.exists() else NEW_FILE_MODE
-        with open(fresh, "x", encoding="utf-8", newline="") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+            content = text.encode("utf-8")
+            like = self.path.stat() if self.path.exists() else None
+            if like is not None:
+                replace_file(backup, self.text.encode("utf-8"), like)
+            replace_file(self.path, content, like)
+        except (OSError, UnicodeEncodeError) as error:
+            reason = getattr(error, "strerror", None) or "the entry is not text in UTF-8"
+            raise CommandError(f"{self.path} cannot be written: {reason}") from None
+        return backup if like is not None else None
 
     def _read(self) -> str:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from app.terminal.escapes import one_line
+from app.terminal.escapes import one_line, printable
 from app.terminal.failures import EXIT_CONFIGURATION, CommandError
 from app.terminal.styles import styled
 
@@ -39,7 +39,9 @@ class Questions:
     def choice(self, label: str, flag: str, options: Sequence[str], default: str = "") -> str:
         """One of the options, by its number or its name; without a default it must be given."""
         if not self.may_ask:
-            return default or self._missing(f"{label}, one of {', '.join(options)}", flag)
+            return default or self._missing(
+                f"{label}, one of {', '.join(map(one_line, options))}", flag
+            )
         for number, option in enumerate(options, 1):
             print(f"  {number:>2}  {one_line(option)}")
         while True:
@@ -56,7 +58,7 @@ class Questions:
 
     def say(self, text: str) -> None:
         """Something to know. Standard output is the entry's where it is only shown."""
-        print(text, file=sys.stdout if self.may_ask else sys.stderr)
+        print(printable(text), file=sys.stdout if self.may_ask else sys.stderr)
 
     def _missing(self, label: str, flag: str) -> str:
         raise CommandError(
@@ -68,7 +70,7 @@ class Questions:
 
 def _answer(prompt: str) -> str:
     try:
-        return input(styled(prompt, sys.stdout, "bold")).strip()
+        return input(styled(printable(prompt), sys.stdout, "bold")).strip()
     except EOFError:
         print()
         raise CommandError("nothing is written", code=EXIT_CONFIGURATION) from None

@@ -13,7 +13,7 @@ from app.commands.add_model.configuration_file import ConfigurationFile
 from app.commands.add_model.entry import NewModel
 from app.commands.add_model.questions import Questions
 from app.settings import IS_INSTALLED, Settings
-from app.terminal.escapes import printable
+from app.terminal.escapes import one_line, printable
 from app.terminal.failures import EXIT_CONFIGURATION, CommandError
 from app.terminal.styles import styled
 
@@ -69,12 +69,12 @@ def _check(
         print(printable(line), file=sys.stderr)
     cause = cause_of(served)
     if cause is None:
-        print(f"{model.name}: {styled('ready', sys.stderr, 'green')}", file=sys.stderr)
+        print(f"{one_line(model.name)}: {styled('ready', sys.stderr, 'green')}", file=sys.stderr)
     elif parsed.not_ready or parsed.dry_run:
         print(f"warning: {printable(cause)}", file=sys.stderr)
     else:
         raise CommandError(
-            printable(cause),
+            cause,
             advice="Nothing is written. --not-ready writes the entry all the same.",
         )
 
@@ -96,4 +96,4 @@ def _write(
         raise CommandError("nothing is written")
     backup = file.replace(text)
     kept = f" What was there before is in {backup.name}." if backup else ""
-    print(f"{model.name} is in {file.path}.{kept}\n{NEXT}")
+    print(printable(f"{model.name} is in {file.path}.{kept}\n{NEXT}"))

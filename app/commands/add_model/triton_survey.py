@@ -50,7 +50,9 @@ class TritonSurvey:
         try:
             return self._asked.contract(model)
         except ApiError as error:
-            raise CommandError(f"Triton does not say what {model} takes: {_words(error)}") from None
+            raise CommandError(
+                f"Triton does not say what {one_line(model)} takes: {_words(error)}"
+            ) from None
 
     def address(self, protocol: str) -> str:
         """Raises CommandError where only the other protocol's is known."""

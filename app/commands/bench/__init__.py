@@ -76,7 +76,7 @@ def _add_number(group: object, flag: str, default: int, told: str) -> None:
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isdecimal() else 0
     if not 1 <= number <= MAX_REQUESTS:
         raise argparse.ArgumentTypeError(f"{text} is not from 1 to {MAX_REQUESTS}")
     return number

@@ -55,7 +55,7 @@ class Figures:
         spreads = {
             "first_token": Spread.of(each.first for each in answered if each.first is not None),
             "between_tokens": Spread.of(
-                filter(None, (each.seconds_per_token for each in answered))
+                mean for each in answered if (mean := each.seconds_per_token) is not None
             ),
             "between_events": Spread.of(gap for each in answered for gap in each.gaps),
             "whole_answer": Spread.of(each.seconds for each in answered),

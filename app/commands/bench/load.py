@@ -8,7 +8,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from app.client.connection import Connection
-from app.commands.bench.requests import Measured, Send, measure
+from app.commands.bench.requests import Measured, Requests, measure
 
 # Seconds after which the main thread looks up, so that Ctrl-C is seen.
 TICK = 0.1
@@ -18,9 +18,13 @@ class Load:
     """Sends `num_requests`, at most `concurrency` of them open at a time."""
 
     def __init__(
-        self, connect: Callable[[], Connection], send: Send, num_requests: int, concurrency: int
+        self,
+        connect: Callable[[], Connection],
+        requests: Requests,
+        num_requests: int,
+        concurrency: int,
     ) -> None:
-        self._send = send
+        self._requests = requests
         self._num_requests = num_requests
         self._next = 0
         self._lock = threading.Lock()
@@ -68,7 +72,7 @@ class Load:
     def _work(self, connection: Connection) -> None:
         while (number := self._take()) is not None:
             try:
-                measured = measure(self._send, connection, number)
+                measured = measure(self._requests, connection, number)
             except Exception as error:  # a thread that dies in silence would be waited for
                 measured = Measured("failure of this client", repr(error))
             if not self._is_stopped:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import time
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 from app.client.chat_stream import PATH, stream_chat
@@ -57,68 +57,84 @@ class Measured:
         return (self.last - self.first) / (self.completion_tokens - 1)
 
 
-Send = Callable[[Connection, int], Measured]
+Body = dict[str, Any]
 
 
-def prompt(number: int, num_words: int) -> str:
-    """A text that no other request has, not even in its beginning."""
-    words = random.Random(number)  # noqa: S311  # nothing is kept secret with it
-    return " ".join([f"{number}:", *(words.choice(WORDS) for _ in range(max(num_words - 2, 1)))])
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """`make` builds the body of the request with this number, `send` sends it."""
+
+    make: Callable[[int], Body]
+    send: Callable[[Connection, Body], Measured]
 
 
-def streamed_chat(model: str, prompt_tokens: int, max_tokens: int) -> Send:
+def prompts(num_words: int) -> Callable[[int], str]:
+    """Makes the text of a number, which no other request has, not even in its beginning.
+
+    Nor has one of another run: what a server keeps of that one is not to be measured.
+    """
+    run = random.getrandbits(64)
+
+    def prompt(number: int) -> str:
+        words = random.Random(f"{run} {number}")  # noqa: S311  # nothing is kept secret with it
+        chosen = (words.choice(WORDS) for _ in range(max(num_words - 2, 1)))
+        return " ".join([f"{number}:", *chosen])
+
+    return prompt
+
+
+def streamed_chats(model: str, prompt_tokens: int, max_tokens: int) -> Requests:
     """Chats whose answers are streamed."""
-
-    def send(connection: Connection, number: int) -> Measured:
-        measured, started = Measured(), time.perf_counter()
-        body = _chat(model, prompt(number, prompt_tokens), max_tokens)
-        for chunk in stream_chat(connection, body):
-            if chunk.text or chunk.reasoning:
-                measured.note_text(time.perf_counter() - started)
-            if chunk.completion_tokens is not None:
-                measured.prompt_tokens = chunk.prompt_tokens or 0
-                measured.completion_tokens = chunk.completion_tokens
-        return measured
-
-    return send
+    return Requests(_chats(model, prompt_tokens, max_tokens), send_streamed)
 
 
-def whole_chat(model: str, prompt_tokens: int, max_tokens: int) -> Send:
+def whole_chats(model: str, prompt_tokens: int, max_tokens: int) -> Requests:
     """Chats that are answered at once."""
-
-    def send(connection: Connection, number: int) -> Measured:
-        body = _chat(model, prompt(number, prompt_tokens), max_tokens)
-        return _counted(connection.post(PATH, body).json())
-
-    return send
+    return Requests(
+        _chats(model, prompt_tokens, max_tokens),
+        lambda connection, body: _counted(connection.post(PATH, body).json()),
+    )
 
 
-def embeddings(model: str, prompt_tokens: int) -> Send:
+def embeddings(model: str, prompt_tokens: int) -> Requests:
     """Embeddings of one text each."""
+    prompt = prompts(prompt_tokens)
+    return Requests(
+        lambda number: {"model": model, "input": prompt(number)},
+        lambda connection, body: _counted(connection.post("/v1/embeddings", body).json()),
+    )
 
-    def send(connection: Connection, number: int) -> Measured:
-        body = {"model": model, "input": prompt(number, prompt_tokens)}
-        return _counted(connection.post("/v1/embeddings", body).json())
 
-    return send
-
-
-def measure(send: Send, connection: Connection, number: int) -> Measured:
-    """Send it. A failure is measured, too; after it the connection is a new one."""
-    started = time.perf_counter()
-    try:
-        measured = send(connection, number)
-    except ServerError as error:
-        connection.close()
-        measured = Measured(error.kind, error.message)
-    measured.seconds = time.perf_counter() - started
+def send_streamed(connection: Connection, body: Body) -> Measured:
+    """Read a streamed answer, and note when each event of it came. Raises ServerError."""
+    measured, started = Measured(), perf_counter()
+    for chunk in stream_chat(connection, body):
+        if chunk.text or chunk.reasoning:
+            measured.note_text(perf_counter() - started)
+        if chunk.completion_tokens is not None:
+            measured.prompt_tokens = chunk.prompt_tokens or 0
+            measured.completion_tokens = chunk.completion_tokens
     return measured
 
 
-def _chat(model: str, text: str, max_tokens: int) -> dict[str, Any]:
-    return {
+def measure(requests: Requests, connection: Connection, number: int) -> Measured:
+    """Send one. A failure is measured, too; after it the connection is a new one."""
+    body = requests.make(number)
+    started = perf_counter()
+    try:
+        measured = requests.send(connection, body)
+    except ServerError as error:
+        connection.close()
+        measured = Measured(error.kind, error.message)
+    measured.seconds = perf_counter() - started
+    return measured
+
+
+def _chats(model: str, prompt_tokens: int, max_tokens: int) -> Callable[[int], Body]:
+    prompt = prompts(prompt_tokens)
+    return lambda number: {
         "model": model,
-        "messages": [{"role": "user", "content": text}],
+        "messages": [{"role": "user", "content": prompt(number)}],
         "max_tokens": max_tokens,
     }
 

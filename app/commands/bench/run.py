@@ -13,7 +13,7 @@ from app.client.model_list import GENERATE, chosen_model
 from app.commands.bench.figures import Figures
 from app.commands.bench.load import Load
 from app.commands.bench.report import print_json, print_report
-from app.commands.bench.requests import Measured, Send, embeddings, streamed_chat, whole_chat
+from app.commands.bench.requests import Measured, Requests, embeddings, streamed_chats, whole_chats
 from app.terminal.escapes import one_line
 from app.terminal.failures import EXIT_FAILED, EXIT_INTERRUPTED
 from app.terminal.styles import is_coloured
@@ -30,7 +30,7 @@ def run_bench(parsed: argparse.Namespace) -> int:
 
     task = EMBED if parsed.embeddings else GENERATE
     model = chosen_model(connect(), parsed.model, task)
-    load = Load(connect, _send(parsed, model), parsed.requests, parsed.concurrency)
+    load = Load(connect, _requests(parsed, model), parsed.requests, parsed.concurrency)
     title = f"{model} at {address}: {parsed.requests} requests, {parsed.concurrency} at a time"
     if not parsed.json:
         print(one_line(title), flush=True)
@@ -55,10 +55,10 @@ def _kind(parsed: argparse.Namespace) -> str:
     return "whole" if parsed.whole else "stream"
 
 
-def _send(parsed: argparse.Namespace, model: str) -> Send:
+def _requests(parsed: argparse.Namespace, model: str) -> Requests:
     if parsed.embeddings:
         return embeddings(model, parsed.prompt_tokens)
-    kind = whole_chat if parsed.whole else streamed_chat
+    kind = whole_chats if parsed.whole else streamed_chats
     return kind(model, parsed.prompt_tokens, parsed.max_tokens)
 
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from app.commands.argument_types import finite, seconds
 from app.commands.command import add_command, add_server_flags
 from app.terminal.failures import CommandError
 from app.terminal.help_pages import Parser
@@ -54,13 +55,13 @@ def _add_model_flags(parser: Parser) -> None:
     group = parser.add_argument_group("model")
     group.add_argument("--model", help="its name (default: the server's first language model)")
     group.add_argument("--system", metavar="TEXT", help="the system prompt")
-    group.add_argument("--temperature", type=float, metavar="NUMBER", help="0 repeats itself")
-    group.add_argument("--top-p", type=float, metavar="NUMBER", help="sample from the likeliest")
+    group.add_argument("--temperature", type=finite, metavar="NUMBER", help="0 repeats itself")
+    group.add_argument("--top-p", type=finite, metavar="NUMBER", help="sample from the likeliest")
     group.add_argument("--max-tokens", type=int, metavar="NUMBER", help="the longest answer")
     group.add_argument("--seed", type=int, metavar="NUMBER", help="makes sampling repeatable")
     group.add_argument(
         "--timeout",
-        type=float,
+        type=seconds,
         default=120.0,
         metavar="SECONDS",
         help="how long the server may be silent (default: 120)",

@@ -62,6 +62,7 @@ class Conversation:
     sampling: Sampling
     messages: list[dict[str, str]] = field(default_factory=list)
     _last_question: str | None = None
+    _is_answered: bool = False
 
     def ask(self, question: str) -> None:
         """Add a question."""
@@ -70,6 +71,7 @@ class Conversation:
 
     def keep(self, answer: str) -> None:
         """Add what was answered; a question without an answer is not part of what was said."""
+        self._is_answered = bool(answer)
         if answer:
             self.messages.append({"role": "assistant", "content": answer})
         else:
@@ -77,14 +79,16 @@ class Conversation:
 
     def take_back(self) -> str | None:
         """Forget the last answer with its question; gives the question, answered or not."""
-        if self.messages and self.messages[-2]["content"] == self._last_question:
+        if self._is_answered:
             del self.messages[-2:]
+            self._is_answered = False
         return self._last_question
 
     def clear(self) -> None:
         """Forget all but the system prompt."""
         self.messages.clear()
         self._last_question = None
+        self._is_answered = False
 
     def chunks(self, connection: Connection) -> Iterator[ChatChunk]:
         """The model's answer to all of it. Raises ServerError."""

@@ -6,6 +6,7 @@ import sys
 
 from app.commands.chat.answer_reader import AnswerReader
 from app.commands.chat.conversation import Conversation, Server
+from app.terminal.escapes import one_line
 from app.terminal.failures import EXIT_CONFIGURATION, CommandError
 
 
@@ -27,5 +28,5 @@ def answer_one(server: Server, conversation: Conversation, question: str) -> int
         if reader.text and not reader.text.endswith("\n"):
             print(flush=True)
     if not reader.text:
-        raise CommandError(f"the model {conversation.model} said nothing")
+        raise CommandError(f"the model {one_line(conversation.model)} said nothing")
     return 0

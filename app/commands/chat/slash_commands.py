@@ -46,7 +46,7 @@ class SlashCommands:
         """Raises CommandError where it cannot be done, and Leave."""
         name, _, rest = line.strip().partition(" ")
         if name not in self._known:
-            raise CommandError(f"there is no command {printable(name)}", advice="/help lists them.")
+            raise CommandError(f"there is no command {name}", advice="/help lists them.")
         self._known[name](rest.strip())
 
     def _clear(self, _: str) -> None:
@@ -56,14 +56,12 @@ class SlashCommands:
     def _model(self, name: str) -> None:
         models = self._server.models()
         if name and name not in [model.name for model in models]:
-            raise CommandError(
-                f"the server has no model {printable(name)}", advice="/model lists them."
-            )
+            raise CommandError(f"the server has no model {name}", advice="/model lists them.")
         if name:
             self._conversation.model = name
         for model in models:
             mark = MARK[model.name == self._conversation.model]
-            print(f"{mark} {printable(model.name)}  {model.task or ''}".rstrip())
+            print(printable(f"{mark} {model.name}  {model.task or ''}".rstrip()))
 
     def _system(self, text: str) -> None:
         if text:

@@ -27,7 +27,7 @@ class Talk:
     def run(self) -> int:
         """Until Ctrl-D or /quit; gives the exit code."""
         _use_line_editing()
-        model, address = printable(self._conversation.model), self._server.address
+        model, address = self._conversation.model, self._server.address
         _remark(f"{model} at {address}. /help lists commands, Ctrl-D leaves.")
         while True:
             try:
@@ -92,10 +92,10 @@ def _use_line_editing() -> None:
 
 
 def _remark(text: str) -> None:
-    print(styled(text, sys.stdout, "dim"))
+    print(styled(printable(text), sys.stdout, "dim"))
 
 
 def _complain(error: CommandError) -> None:
-    print(styled(error.message, sys.stdout, "red"))
+    print(styled(printable(error.message), sys.stdout, "red"))
     if error.advice:
         _remark(error.advice)

@@ -50,7 +50,6 @@ class Chat {
       "t:aria-label": "chat.conversation",
     });
     this.list.addEventListener("scroll", () => (this.isAtEnd = this.#distance() < NEAR_END));
-    this.composer = this.#makeComposer();
     const clear = el(
       "button",
       { type: "button", class: "button quiet", onclick: () => this.clear(), "t:aria-label": "app.clear" },
@@ -61,13 +60,14 @@ class Chat {
       name: "chat",
       tools: [clear, copyMenu(() => this.request())],
       fields: [field("chat.system", this.system)],
-      work: el("div", { class: "chat" }, this.list, this.composer),
+      sendKey: "app.send",
+      work: (buttons) => el("div", { class: "chat" }, this.list, this.#composer(buttons)),
     });
     this.bench.send = () => this.send();
     this.#showEmpty();
   }
 
-  #makeComposer() {
+  #composer(buttons) {
     this.input = el("textarea", {
       rows: "1",
       id: "chat-input",
@@ -77,18 +77,6 @@ class Chat {
     });
     this.input.addEventListener("input", () => this.#fit());
     this.input.addEventListener("keydown", (event) => this.#key(event));
-    this.sendButton = el(
-      "button",
-      { type: "submit", class: "button primary send", id: "chat-send" },
-      icon("send"),
-      el("span", { t: "app.send" }),
-    );
-    this.stopButton = el(
-      "button",
-      { type: "button", class: "button send", id: "chat-stop", hidden: true, onclick: () => this.bench.stop() },
-      icon("stop"),
-      el("span", { t: "app.stop" }),
-    );
     const submit = (event) => {
       event.preventDefault();
       this.send();
@@ -96,7 +84,7 @@ class Chat {
     return el(
       "form",
       { class: "composer", onsubmit: submit },
-      el("div", { class: "composer-row" }, this.input, this.sendButton, this.stopButton),
+      el("div", { class: "composer-row" }, this.input, buttons),
       el("p", { class: "hint keys", t: "chat.keys" }),
     );
   }
@@ -157,7 +145,7 @@ class Chat {
 
   send() {
     const text = this.input.value.trim();
-    if (!text || this.bench.run || !this.bench.body()) return;
+    if (!text || !this.canAsk()) return;
     if (!this.turns.length) replace(this.list);
     this.input.value = "";
     this.#fit();
@@ -174,7 +162,7 @@ class Chat {
 
   /** Have the model answer what is there. */
   async goOn() {
-    if (this.bench.run || !this.bench.body()) return;
+    if (!this.canAsk()) return;
     const body = this.#body(this.turns);
     const turn = new AnswerTurn(body.model, this);
     const frames = new Frames(() => this.#show(turn));
@@ -219,23 +207,26 @@ class Chat {
   }
 
   #running(run) {
-    this.bench.run = run;
-    this.sendButton.hidden = run !== null;
-    this.stopButton.hidden = run === null;
+    this.bench.running(run);
     this.list.classList.toggle("running", run !== null);
     for (const button of this.list.querySelectorAll("[data-action]"))
       button.disabled = run !== null && button.dataset.action !== "copy";
   }
 
+  /** Whether a request could be sent now; a field that is wrong is shown. */
+  canAsk() {
+    return !this.bench.run && this.bench.body() !== null;
+  }
+
   regenerate(turn) {
-    if (this.bench.run) return;
+    if (!this.canAsk()) return;
     this.#cut(this.turns.indexOf(turn));
     this.goOn();
   }
 
   /** What came after a message was an answer to what it said before. */
   askAgain(turn) {
-    if (this.bench.run) return;
+    if (!this.canAsk()) return;
     this.#cut(this.turns.indexOf(turn) + 1);
     this.goOn();
   }

@@ -9,7 +9,6 @@ import { figuresLine } from "../figures.js";
 import { Frames } from "../frames.js";
 import { Run } from "../generation_run.js";
 import { GenerationSettings } from "../generation_settings.js";
-import { icon } from "../icons.js";
 import { t } from "../i18n.js";
 import { TokenView } from "../token_view.js";
 import { Workbench } from "../workbench.js";
@@ -28,9 +27,8 @@ export function mount(container, context) {
 class Completions {
   constructor(container, context) {
     this.context = context;
-    this.settings = new GenerationSettings();
+    this.settings = new GenerationSettings({ maxAlternatives: MAX_ALTERNATIVES });
     this.settings.addCheck("echo");
-    this.settings.controls.top_logprobs.max = MAX_ALTERNATIVES;
     this.prompt = el("textarea", {
       rows: "8",
       name: "prompt",
@@ -41,25 +39,14 @@ class Completions {
     this.bench = new Workbench(container, this.settings, {
       name: "completions",
       tools: [copyMenu(() => this.request())],
-      work: el("div", { class: "completions stack" }, this.#form(), this.output),
+      sendKey: "completions.send",
+      work: (buttons) => el("div", { class: "completions stack" }, this.#form(buttons), this.output),
     });
     this.bench.send = () => this.send();
     this.#showEmpty();
   }
 
-  #form() {
-    this.sendButton = el(
-      "button",
-      { type: "submit", class: "button primary", id: "completions-send" },
-      icon("send"),
-      el("span", { t: "completions.send" }),
-    );
-    this.stopButton = el(
-      "button",
-      { type: "button", class: "button", id: "completions-stop", hidden: true, onclick: () => this.bench.stop() },
-      icon("stop"),
-      el("span", { t: "app.stop" }),
-    );
+  #form(buttons) {
     const submit = (event) => {
       event.preventDefault();
       this.send();
@@ -68,13 +55,7 @@ class Completions {
       "form",
       { class: "card stack", onsubmit: submit },
       field("completions.prompt", this.prompt),
-      el(
-        "div",
-        { class: "row" },
-        this.sendButton,
-        this.stopButton,
-        el("p", { class: "hint keys", t: "completions.keys" }),
-      ),
+      el("div", { class: "row" }, buttons, el("p", { class: "hint keys", t: "completions.keys" })),
     );
   }
 
@@ -105,7 +86,7 @@ class Completions {
       frames.ask();
       return result.answer.take(event);
     });
-    this.#running(run);
+    this.bench.running(run);
     replace(this.output, result.element);
     let outcome = null;
     try {
@@ -114,7 +95,7 @@ class Completions {
     } catch (error) {
       this.#fail(result, error);
     } finally {
-      this.#running(null);
+      this.bench.running(null);
       frames.cancel();
       result.finish(run.figures, outcome);
     }
@@ -127,12 +108,6 @@ class Completions {
     );
     this.settings.mark(error.param, error.message);
     if (error.name !== "ApiError") throw error;
-  }
-
-  #running(run) {
-    this.bench.run = run;
-    this.sendButton.hidden = run !== null;
-    this.stopButton.hidden = run === null;
   }
 
   #goOnWith(text) {

@@ -6,7 +6,7 @@ import { copyMenu } from "../copy_menu.js";
 import { el, field } from "../dom.js";
 import { extremes, heatMap, number } from "../heat_map.js";
 import { t } from "../i18n.js";
-import { modelSelect } from "../models.js";
+import { missingModel, modelSelect } from "../models.js";
 import { projection } from "../projection.js";
 import { elapsed, figures, linesOf, numberOf, sends } from "../request_form.js";
 import { cosines, decodeVector, project } from "../vectors.js";
@@ -32,23 +32,25 @@ export function mount(container, context) {
     input: el("textarea", { rows: "9", required: true, value: SAMPLE.join("\n") }),
     dimensions: el("input", { type: "number", min: "1", step: "1", "t:placeholder": "app.default" }),
     encoding_format: el("select", { class: "select" },
-      el("option", { value: "float", t: "embeddings.float" }), el("option", { value: "base64", t: "embeddings.base64" })),
+      el("option", { value: "float", t: "embeddings.float" }),
+      el("option", { value: "base64", t: "embeddings.base64" })),
   };
   const getRequest = () => ({ path: "v1/embeddings", body: bodyOf(controls) });
   const form = formOf(controls, getRequest);
-  const output = el("div", { class: "stack results", id: "embeddings-results" }, el("p", { class: "card hint", t: "embeddings.empty" }));
+  const empty = el("p", { class: "card hint", t: "embeddings.empty" });
+  const output = el("div", { class: "stack results", id: "embeddings-results" }, empty);
   sends(form, output, controls, (signal) => answer(getRequest(), signal, context));
   container.append(el("div", { class: "encoder" }, form, output));
 }
 
 function formOf(controls, getRequest) {
+  const send = el("button", { type: "submit", class: "button primary", t: "embeddings.send" });
   return el("form", { class: "card stack", novalidate: true, "t:aria-label": "embeddings.title" },
-    field("app.model", controls.model),
+    field("app.model", controls.model), missingModel(controls.model, send, "embeddings.no_model"),
     field("embeddings.input", controls.input, "embeddings.input_hint"),
     el("div", { class: "pair" },
       field("embeddings.dimensions", controls.dimensions), field("embeddings.encoding", controls.encoding_format)),
-    el("div", { class: "row" },
-      el("button", { type: "submit", class: "button primary", t: "embeddings.send" }), copyMenu(getRequest)));
+    el("div", { class: "row" }, send, copyMenu(getRequest)));
 }
 
 function bodyOf(controls) {
@@ -91,7 +93,8 @@ function pictures(vectors, texts, count) {
     count > vectors.length && el("p", { class: "hint", t: ["embeddings.cut", { n: vectors.length, count }] }),
     el("section", { class: "card stack" },
       el("h2", { t: "embeddings.matrix" }), heatMap(matrix, texts),
-      el("ol", { class: "heat-legend", "aria-hidden": "true" }, texts.map((text) => el("li", {}, text))), sentences(matrix)),
+      el("ol", { class: "heat-legend", "aria-hidden": "true" }, texts.map((text) => el("li", {}, text))),
+      sentences(matrix)),
     el("section", { class: "card stack" },
       el("h2", { t: "embeddings.projection" }), projection(points, texts),
       el("p", { class: "hint", t: ["embeddings.shares", { x, y }] })),

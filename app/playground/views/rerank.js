@@ -4,7 +4,7 @@ import { request } from "../api.js";
 import { copyMenu } from "../copy_menu.js";
 import { el, field } from "../dom.js";
 import { t } from "../i18n.js";
-import { modelSelect } from "../models.js";
+import { missingModel, modelSelect } from "../models.js";
 import { elapsed, figures, linesOf, numberOf, sends } from "../request_form.js";
 
 export const id = "rerank";
@@ -30,19 +30,20 @@ export function mount(container, context) {
   };
   const getRequest = () => ({ path: "v1/rerank", body: bodyOf(controls) });
   const form = formOf(controls, getRequest);
-  const output = el("div", { class: "stack results", id: "rerank-results" }, el("p", { class: "card hint", t: "rerank.empty" }));
+  const empty = el("p", { class: "card hint", t: "rerank.empty" });
+  const output = el("div", { class: "stack results", id: "rerank-results" }, empty);
   sends(form, output, controls, (signal) => answer(getRequest(), signal, context));
   container.append(el("div", { class: "encoder" }, form, output));
 }
 
 function formOf(controls, getRequest) {
+  const send = el("button", { type: "submit", class: "button primary", t: "rerank.send" });
   return el("form", { class: "card stack", novalidate: true, "t:aria-label": "rerank.title" },
-    field("app.model", controls.model),
+    field("app.model", controls.model), missingModel(controls.model, send, "rerank.no_model"),
     field("rerank.query", controls.query),
     field("rerank.documents", controls.documents, "rerank.documents_hint"),
     el("div", { class: "pair" }, field("rerank.top_n", controls.top_n)),
-    el("div", { class: "row" },
-      el("button", { type: "submit", class: "button primary", t: "rerank.send" }), copyMenu(getRequest)));
+    el("div", { class: "row" }, send, copyMenu(getRequest)));
 }
 
 function bodyOf(controls) {

@@ -109,7 +109,8 @@ class StatusView {
 
   /** Have a screen reader say what has become ready or not. */
   #tell(report) {
-    const ready = Object.entries(report.models ?? {}).map(([name, { ready }]) => `${name}: ${t(ready ? "status.ready" : "status.not_ready")}`);
+    const word = ({ ready }) => t(ready ? "status.ready" : "status.not_ready");
+    const ready = Object.entries(report.models ?? {}).map(([name, state]) => `${name}: ${word(state)}`);
     const before = this.told;
     this.told = ready;
     const changed = ready.filter((line) => before && !before.includes(line));
@@ -118,7 +119,8 @@ class StatusView {
 }
 
 function section(key, content, hint = null) {
-  return el("section", { class: "card stack" }, el("h2", { t: key }), content, hint && el("p", { class: "hint", t: hint }));
+  const below = hint && el("p", { class: "hint", t: hint });
+  return el("section", { class: "card stack" }, el("h2", { t: key }), content, below);
 }
 
 /** Put `fresh` in the place of what is there unless it reads the same: a selection stays. */

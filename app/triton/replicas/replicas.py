@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from app.errors import ApiError, BackendUnavailable
 from app.observability import metrics
 from app.triton.address import Address
-from app.triton.errors import not_ready, unavailable
+from app.triton.errors import unavailable
 from app.triton.replicas.breaker import CLOSED, MAX_PAUSE
 from app.triton.replicas.budget import RetryBudget
 from app.triton.replicas.replica import Lease, Replica
@@ -51,8 +51,8 @@ class ReplicaState:
 class Replicas(Generic[C]):
     """The Tritons of the model `name`, at `urls`.
 
-    `is_ready` asks one of them whether it serves the model, and raises ApiError where it cannot
-    be asked. `patience` in seconds is for looking up their names.
+    `probe` asks one of them whether it serves the model, and raises ApiError where it does not.
+    `patience` in seconds is for looking up their names.
     """
 
     def __init__(
@@ -60,13 +60,13 @@ class Replicas(Generic[C]):
         name: str,
         urls: Sequence[str],
         sites: Sites[C],
-        is_ready: Callable[[C], bool],
+        probe: Callable[[C], object],
         patience: float = 1.0,
     ) -> None:
         self._name = name
         self._lookup = Lookup(urls)
         self._sites = sites
-        self._is_ready = is_ready
+        self._ask = probe
         self._patience = patience
         self._lock = threading.Lock()
         self._known: dict[Address, Replica[C]] = {}
@@ -170,9 +170,10 @@ class Replicas(Generic[C]):
 
     def _probe(self, replica: Replica[C]) -> ApiError | None:
         try:
-            return None if self._is_ready(replica.connection) else not_ready()
+            self._ask(replica.connection)
         except ApiError as error:
             return error
+        return None
 
     def _probe_soon(self) -> None:
         with self._lock:

@@ -250,7 +250,7 @@ STEPS = st.lists(
 def test_never_more_than_one_trial_and_never_for_ever(steps: list[tuple[str, float]]) -> None:
     clock = Clock()
     breaker = Breaker(clock)
-    error: ApiError = not_ready()
+    error: ApiError = not_ready("m")
     for step, pause in steps:
         clock.now += pause
         if step in ("up", "down"):

@@ -40,7 +40,7 @@ class Triton:
         self.name = address.host_and_port.rpartition(":")[2]
         self.errors: list[ApiError] = []
         self.always: ApiError | None = None
-        self.probe: ApiError | bool = True
+        self.refusal: ApiError | None = None
         self.num_calls = 0
         self.num_probes = 0
 
@@ -52,11 +52,10 @@ class Triton:
             raise copy.copy(self.always)
         return self.name
 
-    def is_ready(self) -> bool:
+    def probe(self) -> None:
         self.num_probes += 1
-        if isinstance(self.probe, ApiError):
-            raise copy.copy(self.probe)
-        return self.probe
+        if self.refusal is not None:
+            raise copy.copy(self.refusal)
 
 
 class Fleet:
@@ -65,7 +64,7 @@ class Fleet:
     def __init__(self, urls: tuple[str, ...]) -> None:
         sites = Sites(Triton)
         self.tritons = [sites.connection(Address.parse(url)) for url in urls]
-        self.replicas = Replicas("m", urls, sites, Triton.is_ready)
+        self.replicas = Replicas("m", urls, sites, Triton.probe)
 
     def ask(self, *, repeats_broken: bool = False) -> str:
         answer, lease = self.replicas.attempt(
@@ -118,7 +117,7 @@ def test_closing_twice_gives_back_once(two: Fleet) -> None:
     "error",
     [
         unreached("refused"),
-        not_ready(),
+        not_ready("m"),
         classify(None, "Exceeds maximum queue size"),
         classify("UNAVAILABLE", "Server exiting"),
         classify("NOT_FOUND", "Request for unknown model: 'm' is not found"),
@@ -127,7 +126,7 @@ def test_closing_twice_gives_back_once(two: Fleet) -> None:
     ids=repr,
 )
 def test_another_is_asked_where_nothing_can_have_begun(two: Fleet, error: ApiError) -> None:
-    two.tritons[0].always = error if error.has_not_begun else not_ready()
+    two.tritons[0].always = error if error.has_not_begun else not_ready("m")
     assert [two.ask() for _ in range(4)] == ["2"] * 4
 
 
@@ -190,14 +189,14 @@ def test_in_an_outage_hardly_anything_is_repeated(two: Fleet) -> None:
 
 
 def test_one_that_is_dead_costs_no_request(two: Fleet) -> None:
-    two.tritons[0].always = two.tritons[0].probe = unreached("refused")
+    two.tritons[0].always = two.tritons[0].refusal = unreached("refused")
     assert {two.ask() for _ in range(200)} == {"2"}
     assert two.tritons[0].num_calls <= 5
 
 
 def test_when_all_are_left_alone_nobody_is_asked(two: Fleet) -> None:
     for triton in two.tritons:
-        triton.always = triton.probe = not_ready()
+        triton.always = triton.refusal = not_ready("m")
     two.failure()
     asked = sum(two.num_calls)
     error = two.failure()
@@ -210,7 +209,7 @@ def test_when_all_are_left_alone_nobody_is_asked(two: Fleet) -> None:
 def test_a_missing_model_is_called_missing_while_it_is_left_alone() -> None:
     fleet = Fleet(ONE)
     fleet.tritons[0].always = classify("NOT_FOUND", "Request for unknown model: 'm' is not found")
-    fleet.tritons[0].probe = False
+    fleet.tritons[0].refusal = not_ready("m")
     for _ in range(3):
         assert isinstance(fleet.failure(), BackendModelMissing)
     assert fleet.num_calls == [1]
@@ -219,7 +218,7 @@ def test_a_missing_model_is_called_missing_while_it_is_left_alone() -> None:
 def test_a_silent_one_is_called_unavailable_while_it_is_left_alone() -> None:
     fleet = Fleet(ONE)
     fleet.tritons[0].always = silent("nothing for 3 s")
-    fleet.tritons[0].probe = silent("no answer")
+    fleet.tritons[0].refusal = silent("no answer")
     assert [fleet.failure().status for _ in range(7)] == [504] * 5 + [503] * 2
 
 
@@ -227,11 +226,11 @@ def test_it_is_asked_again_soon_after_it_is_back(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(module, "PROBE_INTERVAL", 0.01)
     fleet = Fleet(ONE)
     triton = fleet.tritons[0]
-    triton.always = triton.probe = not_ready()
+    triton.always = triton.refusal = not_ready("m")
     fleet.failure()
     wait_until(lambda: triton.num_probes > 3, "probes", 5)
     assert triton.num_calls == 1
-    triton.always, triton.probe = None, True
+    triton.always = triton.refusal = None
     wait_until(lambda: answers(fleet), "an answer", 5)
     probed = triton.num_probes
     time.sleep(0.1)
@@ -261,7 +260,7 @@ def test_probing_ends_with_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PROBE_INTERVAL", 0.01)
     fleet = Fleet(ONE)
     triton = fleet.tritons[0]
-    triton.always = triton.probe = not_ready()
+    triton.always = triton.refusal = not_ready("m")
     fleet.failure()
     reference = weakref.ref(fleet.replicas)
     del fleet
@@ -271,7 +270,7 @@ def test_probing_ends_with_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_states_are_asked_for_once_a_second(two: Fleet) -> None:
-    two.tritons[1].probe = False
+    two.tritons[1].refusal = not_ready("m")
     for _ in range(50):
         assert [state.is_ready for state in two.replicas.states()] == [True, False]
     assert [triton.num_probes for triton in two.tritons] == [1, 1]
@@ -287,7 +286,7 @@ def run_together(count: int, work: Callable[[], object]) -> None:
 
 def test_many_at_once_leave_nothing_behind() -> None:
     fleet = Fleet(THREE)
-    fleet.tritons[0].always = fleet.tritons[0].probe = not_ready()
+    fleet.tritons[0].always = fleet.tritons[0].refusal = not_ready("m")
     answers: list[str] = []
 
     def work() -> None:
@@ -303,7 +302,7 @@ def test_many_at_once_leave_nothing_behind() -> None:
 @pytest.mark.parametrize("has_answered", [False, True])
 def test_our_own_deadline_says_nothing_of_triton(has_answered: bool) -> None:
     fleet = Fleet(ONE)
-    fleet.tritons[0].always = not_ready()
+    fleet.tritons[0].always = not_ready("m")
     fleet.failure()
     breaker = fleet.replicas._current()[0].breaker
     # The pause is over.
@@ -327,7 +326,7 @@ def test_failures_between_deadlines_of_ours_are_in_a_row() -> None:
 
 def test_a_call_that_nobody_waits_for_is_no_trial_any_more() -> None:
     fleet = Fleet(ONE)
-    fleet.tritons[0].always = not_ready()
+    fleet.tritons[0].always = not_ready("m")
     fleet.failure()
     breaker = fleet.replicas._current()[0].breaker
     # The pause is over.
@@ -356,7 +355,7 @@ def test_the_metrics_forget_a_model_that_is_served_no_more(
     told: list[tuple[str, int, str]] = []
     monkeypatch.setattr(module.metrics, "breaker_changed", lambda *args: told.append(args))
     fleet = Fleet(ONE)
-    fleet.tritons[0].always = fleet.tritons[0].probe = not_ready()
+    fleet.tritons[0].always = fleet.tritons[0].refusal = not_ready("m")
     fleet.failure()
     wait_until(lambda: ("m", 0, "open") in told, "the open breaker", 5)
     del fleet
