@@ -93,7 +93,7 @@ def _take_any_text() -> None:
     """Let a character that the terminal's encoding lacks be a question mark, not a failure."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError):
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # what lacks it is passed over
 
 
 def _report_problems(error: ConfigurationError) -> int:

@@ -85,9 +85,8 @@ def _states(model: ServedModel) -> list[ReplicaState]:
     except BackendError as error:
         misfit = BackendError(MISFIT, detail=error.detail)
         return [ReplicaState(state.address, state.error or misfit) for state in states]
-    except ApiError:
-        # It cannot be asked now, which the next look will show.
-        return states
+    except ApiError:  # it cannot be asked now, which the next look will show
+        pass
     return states
 
 
