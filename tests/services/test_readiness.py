@@ -15,7 +15,7 @@ from app.settings import Settings
 from app.triton.address import Address
 from app.triton.replicas import ReplicaState
 from tests.applications import EMBEDDING, LLM, standard_configuration, write_configuration
-from tests.scripted_triton import Closed, Reply, ScriptedHttpTriton, ScriptedTriton
+from tests.scripted_triton import ENCODER_CONFIG, Closed, Reply, ScriptedHttpTriton, ScriptedTriton
 
 
 def close() -> Reply:
@@ -72,6 +72,9 @@ def test_an_encoder_whose_tensors_are_others_is_not_ready_until_they_fit(
     catalogue = load_catalogue(Settings.load({"CONFIG_FILE": str(path)}), ConfigurationFiles())
     report = readiness(catalogue)["models"][EMBEDDING]
     assert (report["ready"], report["cause"]) == (False, MISFIT)
+    output = {"name": "absent", "data_type": "TYPE_FP32", "dims": ["3"]}
+    http_triton.config = {**ENCODER_CONFIG, "output": [output]}
+    assert readiness(catalogue)["models"][EMBEDDING]["ready"] is True
 
 
 def test_a_model_that_triton_does_not_have_is_named_in_the_log(
