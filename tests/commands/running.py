@@ -71,6 +71,18 @@ class Terminal:
         part, self._position = plain[self._position : end], end
         return part
 
+    def press_until(self, key: str, text: str) -> None:
+        """Press the key until it writes this text, as a person would.
+
+        Between its prompt and its waiting for keys, Python's readline does not see a signal.
+        """
+        deadline = time.monotonic() + LIMIT
+        while text not in self._plain()[self._position :]:
+            self.type(key)
+            self._read(1.0)
+            assert time.monotonic() < deadline, f"{text!r} did not come, but {self.seen!r}"
+        self.expect(text)
+
     def type(self, text: str) -> None:
         """Press these keys."""
         os.write(self._master, text.encode())

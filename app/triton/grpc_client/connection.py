@@ -25,6 +25,7 @@ SEND_BYTES = 256 * 1024
 # How often deadlines are looked at while there are calls, in seconds.
 TICK = 0.05
 WRITE_TIMEOUT = 10.0
+LAST_WORDS_TIMEOUT = 1.0
 PING_TIMEOUT = 5.0
 # Whoever was heard of so lately needs no ping.
 MIN_SILENCE = 0.5
@@ -254,7 +255,15 @@ class Connection:
         with self._lock:
             self._protocol.outgoing += frames.goaway_frame(code)
         self._flush()
+        # Whoever is sending sends this too, and is given the time for it.
+        ends_at = time.monotonic() + LAST_WORDS_TIMEOUT
+        while self._has_words_left() and time.monotonic() < ends_at:
+            time.sleep(READ_INTERVAL)
         self._close(Status("UNAVAILABLE", text))
+
+    def _has_words_left(self) -> bool:
+        is_left = self._is_sending or bool(self._protocol.outgoing)
+        return is_left and self._closing is None
 
     def _close(self, status: Status) -> None:
         with self._lock:

@@ -49,6 +49,7 @@ class TlsLayer:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._has_shaken_hands = False
+        self._failure: ssl.SSLError | None = None
 
     @property
     def is_open(self) -> bool:
@@ -80,10 +81,16 @@ class TlsLayer:
         return b"".join(parts)
 
     def _shake_hands(self) -> None:
+        if self._failure is not None:
+            # Tried once more, OpenSSL would fail without a reason.
+            raise self._failure
         try:
             self._tls.do_handshake()
+            if self._tls.selected_alpn_protocol() not in ("h2", None):
+                raise ssl.SSLError("the server does not speak HTTP/2")
         except ssl.SSLWantReadError:
             return
-        if self._tls.selected_alpn_protocol() not in ("h2", None):
-            raise ssl.SSLError("the server does not speak HTTP/2")
+        except ssl.SSLError as error:
+            self._failure = error
+            raise
         self._has_shaken_hands = True

@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from app.triton.grpc_client import connection, frames
 from app.triton.grpc_client.call import CallEnded
 from app.triton.grpc_client.channel import Channel
 from app.triton.grpc_client.status import Status
+from app.triton.grpc_client.tls import PlainLayer
 from tests.live.waiting import wait_until
 from tests.triton.grpc_client.both_ends import HEADERS, answer, data_frame, greeting, headers_frame
 from tests.triton.grpc_client.lines import framed_all
@@ -143,7 +145,32 @@ def test_who_breaks_the_rules_is_told_so() -> None:
         assert status.code == "UNAVAILABLE"
         assert "stream 8" in status.text
         last = frames.goaway_frame(frames.PROTOCOL_ERROR)
-        wait_until(lambda: heard.endswith(last), "the last words", 2)
+        wait_until(lambda: heard.endswith(last), "the last words")
+
+
+def test_who_sends_at_that_moment_tells_it_too() -> None:
+    class SlowSocket(socket.socket):
+        """The first part that is sent takes its time."""
+
+        is_sending = threading.Event()
+        may_end = threading.Event()
+
+        def send(self, data: Any, flags: int = 0) -> int:
+            self.is_sending.set()
+            assert self.may_end.wait(30)
+            return super().send(data, flags)
+
+    mine, others = socket.socketpair()
+    with SlowSocket(fileno=mine.detach()) as sock, others:
+        client = connection.Connection(sock, PlainLayer())
+        threading.Thread(target=client.wait_until_greeted, args=(30,), daemon=True).start()
+        assert sock.is_sending.wait(30)
+        others.sendall(greeting() + data_frame(8, b""))
+        time.sleep(0.2)
+        sock.may_end.set()
+        others.settimeout(30)
+        heard = b"".join(iter(lambda: others.recv(65_536), b""))
+    assert heard.endswith(frames.goaway_frame(frames.PROTOCOL_ERROR))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from app.triton.grpc_client import frames
 from app.triton.grpc_client.call import CallEnded
 from app.triton.grpc_client.channel import Channel
 from app.triton.grpc_client.status import Status
+from app.triton.grpc_client.tls import TlsLayer
 from tests.triton.grpc_client.both_ends import answer, greeting
 from tests.triton.grpc_client.grpcio_server import ECHO, STREAM, GrpcioServer, numbered, plan
 from tests.triton.grpc_client.lines import framed_all
@@ -117,6 +118,26 @@ def test_a_server_without_tls_is_found_out() -> None:
 
 def test_a_client_without_tls_is_told_so(server: GrpcioServer) -> None:
     assert "failed to speak HTTP/2" in failure_of(server.address, is_secure=False)
+
+
+def test_who_comes_after_a_failed_handshake_gets_its_reason(server: GrpcioServer) -> None:
+    layer = TlsLayer("another.example")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as sock:
+        sock.sendall(layer.sealed(b""))
+        reasons = []
+        while not reasons:
+            words = sock.recv(65_536)
+            try:
+                layer.opened(words)
+            except ssl.SSLError as error:
+                reasons.append(str(error))
+    # Reader and senders share the layer, and who tells of the failure first is chance.
+    for ask in (layer.sealed, layer.opened):
+        with pytest.raises(ssl.SSLError) as caught:
+            ask(b"")
+        reasons.append(str(caught.value))
+    assert "Hostname mismatch" in reasons[0]
+    assert reasons == reasons[:1] * 3
 
 
 def tls_peer(pair: Pair, protocols: list[str], words: bytes, last: bytes) -> Peer:
