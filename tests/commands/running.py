@@ -18,6 +18,8 @@ from typing import Any
 from app.settings import PROJECT_ROOT, TABLE
 
 LIMIT = 60.0
+# Seconds until a person presses a key again.
+PATIENCE = 5.0
 COMMAND = (sys.executable, "-m", "app")
 # What colours, moves the cursor or asks for pastes to be marked.
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -78,9 +80,12 @@ class Terminal:
         """
         deadline = time.monotonic() + LIMIT
         while text not in self._plain()[self._position :]:
-            self.type(key)
-            self._read(1.0)
             assert time.monotonic() < deadline, f"{text!r} did not come, but {self.seen!r}"
+            self.type(key)
+            pressed_at = time.monotonic()
+            while self._read(pressed_at + PATIENCE - time.monotonic()):
+                if text in self._plain()[self._position :]:
+                    break
         self.expect(text)
 
     def type(self, text: str) -> None:
