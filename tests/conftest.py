@@ -17,8 +17,8 @@ from tests.scripted_triton import ScriptedHttpTriton, ScriptedTriton
 settings.register_profile("untimed", settings(), deadline=None)
 settings.load_profile("untimed")
 
-# The real Triton, and the server in front of it; the options and marks of the fault cases.
-pytest_plugins = ("tests.live.fixtures", "tests.faults.plugin")
+# The real Triton and the server in front of it; the fault cases; how processes share the tests.
+pytest_plugins = ("tests.live.fixtures", "tests.faults.plugin", "tests.schedule")
 
 
 @pytest.fixture(scope="session")
