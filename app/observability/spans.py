@@ -86,7 +86,7 @@ class Tracing:
         )
         trace = RequestTrace(self._tracer, span)
         trace_ids[request_id] = trace.trace_id
-        trace.forget = lambda: trace_ids.pop(request_id, None)
+        trace.forget = lambda: _forget(request_id, trace.trace_id)
         return trace
 
     def end(self) -> None:
@@ -208,6 +208,12 @@ class RequestTrace(SpanTrace):
     def _at(self, monotonic: float) -> int:
         """A time of the monotonic clock in Unix nanoseconds."""
         return self._wall + round((monotonic - self._monotonic) * NANOSECONDS)
+
+
+def _forget(request_id: str, trace_id: str) -> None:
+    # Two requests at once may say the same id of themselves.
+    if trace_ids.get(request_id) == trace_id:
+        del trace_ids[request_id]
 
 
 def _fits(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ MAX_CONCURRENT_CHECKS = 16
 REMARK_INTERVAL = 60.0
 # Seconds between the looks of `keep_asking`.
 ASKING_INTERVAL = 10.0
+# Seconds for which a misfit is believed: Triton is not read anew for each question.
+MISFIT_INTERVAL = 1.0
 # Whoever asks may be no operator: neither addresses nor Triton's own words.
 MISFIT = "the model in Triton does not fit its entry: it has other tensors"
 UNREACHED = "its Triton cannot be reached"
@@ -80,14 +83,10 @@ def _states(model: ServedModel) -> list[ReplicaState]:
     states = model.backend.replicas.states()
     if not any(state.is_ready for state in states):
         return states
-    try:
-        model.backend.check_contract()
-    except BackendError as error:
-        misfit = BackendError(MISFIT, detail=error.detail)
-        return [ReplicaState(state.address, state.error or misfit) for state in states]
-    except ApiError:  # it cannot be asked now, which the next look will show
-        pass
-    return states
+    misfit = _fits.setdefault(model.backend.replicas, _Fit()).misfit(model)
+    if misfit is None:
+        return states
+    return [ReplicaState(state.address, state.error or misfit) for state in states]
 
 
 def _cause(error: ApiError) -> str:
@@ -97,6 +96,31 @@ def _cause(error: ApiError) -> str:
     if isinstance(error, BackendUnavailable) and not isinstance(error, ModelNotReady):
         return UNREACHED
     return error.message
+
+
+class _Fit:
+    """Whether a model fits its entry, as last seen."""
+
+    def __init__(self) -> None:
+        self._misfit: ApiError | None = None
+        self._asked_at = -math.inf
+
+    def misfit(self, model: ServedModel) -> ApiError | None:
+        """What is wrong with the model in Triton; read once where nothing is."""
+        if self._misfit is None or time.monotonic() >= self._asked_at + MISFIT_INTERVAL:
+            self._misfit = _misfit(model)
+            self._asked_at = time.monotonic()
+        return self._misfit
+
+
+def _misfit(model: ServedModel) -> ApiError | None:
+    try:
+        model.backend.check_contract()
+    except BackendError as error:
+        return BackendError(MISFIT, detail=error.detail)
+    except ApiError:  # it cannot be asked now, which the next look will show
+        pass
+    return None
 
 
 class _Remarks:
@@ -121,3 +145,4 @@ class _Remarks:
 
 
 _remarks: WeakKeyDictionary[Any, _Remarks] = WeakKeyDictionary()
+_fits: WeakKeyDictionary[Any, _Fit] = WeakKeyDictionary()

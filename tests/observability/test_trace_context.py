@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.observability import tracing
+from app.observability.log_fields import trace_ids
 from tests.applications import (
     EMBEDDING,
     LLM,
@@ -150,3 +151,12 @@ def test_nothing_is_told_without_tracing(
     post(shared_client, "/v1/embeddings", {"model": EMBEDDING, "input": "a"}, traceparent=PARENT)
     assert "traceparent" not in triton.metadata[0]
     assert "traceparent" not in http_triton.headers[0]
+
+
+def test_two_requests_of_one_id_keep_their_traces_apart(traced: FlaskClient) -> None:
+    assert tracing._tracing is not None
+    first, second = (tracing._tracing.begin("req-twice", "GET", "/health", {}) for _ in range(2))
+    first.drop()
+    assert trace_ids["req-twice"] == second.trace_id
+    second.drop()
+    assert "req-twice" not in trace_ids

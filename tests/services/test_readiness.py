@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,8 @@ import pytest
 from app.application import load_catalogue
 from app.errors import ApiError, BackendTimeout, BackendUnavailable
 from app.registry.files import ConfigurationFiles
-from app.services.readiness import MISFIT, REMARK_INTERVAL, UNREACHED, readiness
+from app.services import readiness as module
+from app.services.readiness import MISFIT, MISFIT_INTERVAL, REMARK_INTERVAL, UNREACHED, readiness
 from app.settings import Settings
 from app.triton.address import Address
 from app.triton.replicas import ReplicaState
@@ -64,8 +66,12 @@ def test_a_model_whose_tensors_are_others_is_not_ready(
 
 
 def test_an_encoder_whose_tensors_are_others_is_not_ready_until_they_fit(
-    tmp_path: Path, triton: ScriptedTriton, http_triton: ScriptedHttpTriton
+    tmp_path: Path,
+    triton: ScriptedTriton,
+    http_triton: ScriptedHttpTriton,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(module, "MISFIT_INTERVAL", 0.0)
     content = standard_configuration(triton.address, http_triton.address)
     content["embedding"][0]["output_config"] = {"name": "absent"}
     path = write_configuration(tmp_path, content)
@@ -75,6 +81,23 @@ def test_an_encoder_whose_tensors_are_others_is_not_ready_until_they_fit(
     output = {"name": "absent", "data_type": "TYPE_FP32", "dims": ["3"]}
     http_triton.config = {**ENCODER_CONFIG, "output": [output]}
     assert readiness(catalogue)["models"][EMBEDDING]["ready"] is True
+
+
+def test_a_misfit_is_not_read_again_for_each_question(
+    tmp_path: Path, triton: ScriptedTriton, http_triton: ScriptedHttpTriton
+) -> None:
+    content = standard_configuration(triton.address, http_triton.address)
+    content["embedding"][0]["output_config"] = {"name": "absent"}
+    path = write_configuration(tmp_path, content)
+    catalogue = load_catalogue(Settings.load({"CONFIG_FILE": str(path)}), ConfigurationFiles())
+    reads = []
+    model = catalogue.model(EMBEDDING)
+    check = model.backend.check_contract
+    model.backend.check_contract = lambda: reads.append(1) or check()
+    begun = time.monotonic()
+    for _ in range(20):
+        assert readiness(catalogue)["models"][EMBEDDING]["cause"] == MISFIT
+    assert 1 <= len(reads) <= 1 + (time.monotonic() - begun) / MISFIT_INTERVAL
 
 
 def test_a_model_that_triton_does_not_have_is_named_in_the_log(

@@ -1,4 +1,4 @@
-"""One remote procedure call: the request's header fields, the answers in turn, the status.
+"""One remote procedure call: the answers in turn, the status.
 
 https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 """
@@ -6,58 +6,20 @@ https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 from __future__ import annotations
 
 import logging
-import math
-import struct
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
 from typing import Protocol
 
-from hpack import Encoder
-
 from app.triton.grpc_client.http2 import CREDIT_BYTES, Fields, Stream
+from app.triton.grpc_client.request import MESSAGE_PREFIX
 from app.triton.grpc_client.status import Status, status_of, status_of_reset
-from app.version import VERSION
 
 log = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 64 * 2**20
-
-_PREFIX = struct.Struct(">?L")
-# It adds nothing to the table that both sides share, so that a block may be used again.
-_encoder = Encoder()
-# A server may allow less than the usual table and wants to hear that its word is kept, which this
-# says in each block: https://www.rfc-editor.org/rfc/rfc7541#section-6.3
-NO_TABLE = b"\x20"
-
-
-@lru_cache(maxsize=256)
-def header_block(authority: str, scheme: str, path: str, timeout: float) -> bytes:
-    """A request's header fields, encoded; the peer may drop the call after `timeout` seconds."""
-    fields = {
-        ":method": "POST",
-        ":scheme": scheme,
-        ":path": path,
-        ":authority": authority,
-        "te": "trailers",
-        "content-type": "application/grpc",
-        "user-agent": f"openai-api/{VERSION}",
-        "grpc-timeout": f"{min(math.ceil(timeout * 1000), 99_999_999)}m",
-    }
-    return NO_TABLE + _encoder.encode([(name, value, True) for name, value in fields.items()])
-
-
-def header_field(name: str, value: str) -> bytes:
-    """One more field behind a `header_block`."""
-    return _encoder.encode([(name, value, True)])
-
-
-def framed(message: bytes) -> bytes:
-    """A message as the body of a request that has just this one."""
-    return _PREFIX.pack(False, len(message)) + message
 
 
 class CallEnded(Exception):
@@ -228,7 +190,7 @@ class Call(Stream):
         if self._is_discarding or self._failure:
             return len(data) + self._drop()
         if not self._partial and len(data) >= 5:
-            is_compressed, length = _PREFIX.unpack_from(data)
+            is_compressed, length = MESSAGE_PREFIX.unpack_from(data)
             if length == len(data) - 5 and not is_compressed:
                 self._put(data[5:], len(data))
                 return 0
@@ -262,7 +224,7 @@ class Call(Stream):
         """Put the whole messages; where the first one begins that is not whole."""
         start, end, self._num_needed = 0, len(data), 5
         while end - start >= 5:
-            is_compressed, length = _PREFIX.unpack_from(data, start)
+            is_compressed, length = MESSAGE_PREFIX.unpack_from(data, start)
             if is_compressed or length > MAX_MESSAGE_BYTES:
                 self._fail(is_compressed, length)
                 return end

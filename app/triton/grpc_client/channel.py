@@ -10,8 +10,9 @@ import weakref
 from contextlib import nullcontext
 
 from app import offload
-from app.triton.grpc_client.call import Call, CallEnded, framed, header_block, header_field
+from app.triton.grpc_client.call import Call, CallEnded
 from app.triton.grpc_client.connection import Connection
+from app.triton.grpc_client.request import framed, header_block, header_field
 from app.triton.grpc_client.status import Status
 from app.triton.grpc_client.tls import Layer, PlainLayer, TlsLayer
 

@@ -10,9 +10,9 @@ from hpack import Encoder
 from hypothesis import strategies as st
 
 from app.triton.grpc_client import frames
-from app.triton.grpc_client.call import header_block
 from app.triton.grpc_client.frames import Frame, FrameSplitter
 from app.triton.grpc_client.http2 import ClientProtocol, Fields, Stream
+from app.triton.grpc_client.request import header_block
 
 REQUEST = header_block("server:1", "http", "/service/method", 5.0)
 HEADERS = [(":status", "200"), ("content-type", "application/grpc")]

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.triton.grpc_client import frames
-from app.triton.grpc_client.call import Call, CallEnded, header_block
+from app.triton.grpc_client.call import Call, CallEnded
+from app.triton.grpc_client.request import header_block
 from app.triton.grpc_client.status import CODES, Status, status_of, status_of_reset
 from tests.triton.grpc_client.both_ends import TRAILERS, data_frame, headers_frame, said
 from tests.triton.grpc_client.lines import framed_all, started
