@@ -87,12 +87,14 @@ class Chunk:
     @property
     def is_silence(self) -> bool:
         """True for the sign of life of a backend that has brought nothing for a while."""
-        return not self.text and not self.logprobs and self.finish_reason is None
+        brings_nothing = not self.text and not self.logprobs and not self.prompt_logprobs
+        return brings_nothing and self.finish_reason is None
 
     @property
     def only_text(self) -> str:
         """The text of a chunk that brings nothing else, else ""."""
-        return "" if self.logprobs or self.finish_reason is not None else self.text
+        brings_more = self.logprobs or self.prompt_logprobs or self.finish_reason is not None
+        return "" if brings_more else self.text
 
     def with_text(self, text: str) -> Chunk:
         """The same with another text."""

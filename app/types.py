@@ -138,9 +138,9 @@ class Generation:
     alternatives_param: ClassVar[str] = "logprobs"
     logprobs_param: ClassVar[str] = "logprobs"
     prompt_param: ClassVar[str] = "prompt"
-    limit_param: ClassVar[str] = "max_tokens"
 
     model: str
+    limit_param: str = "max_tokens"
     sampling: Sampling = Sampling()
     n: int = 1
     max_tokens: int | None = None

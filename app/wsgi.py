@@ -14,13 +14,23 @@ EXIT_TRY_AGAIN = 1
 # Seconds before a worker that cannot start makes room for the next.
 PAUSE = 2.0
 
+
+def _tell(error: Exception) -> None:
+    log = logging.getLogger("app")
+    if not isinstance(error, ConfigurationError):
+        log.error("this worker cannot start, another is tried", exc_info=error)
+        return
+    for problem in str(error).splitlines():
+        log.error("this worker cannot start, another is tried: %s", problem)
+
+
 try:
     app = create_app()
 except Exception as error:
     folder = ServiceFolder.current()
     if folder is not None and folder.has_served:
         # Other workers serve; gunicorn would end them all for one that says it cannot be loaded.
-        logging.getLogger("app").error("this worker cannot start, another is tried: %r", error)
+        _tell(error)
         time.sleep(PAUSE)
         sys.exit(EXIT_TRY_AGAIN)
     if not isinstance(error, ConfigurationError):

@@ -150,15 +150,25 @@ class TokenReader(RowsReader):
         self._contract = contract
         self._job = job
         self._scoring = scoring
+        # Of the prompt; they go with the first tokens, which may come later.
+        self._scores: Sequence[TokenLogprob] = ()
 
     def read(self, message: Any) -> Sequence[Tokens]:
         """What a message adds; the model in Python ends with one that holds a flag alone."""
         if message.output("output_ids") is None:
             return ()
-        scores = self._prompt_scores(message)
-        added = super().read(message)
+        self._scores = self._prompt_scores(message) or self._scores
+        return self._scored(super().read(message))
+
+    def at_end(self) -> Iterable[Tokens]:
+        """What is left when the stream ends."""
+        return self._scored(list(super().at_end()))
+
+    def _scored(self, added: Sequence[Tokens]) -> Sequence[Tokens]:
         for tokens in added:
-            tokens.prompt_logprobs = scores
+            tokens.prompt_logprobs = self._scores
+        if added:
+            self._scores = ()
         return added
 
     def _prompt_scores(self, message: Any) -> Sequence[TokenLogprob]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from app.errors import InvalidRequest
 from app.observability.tracing import step
@@ -135,10 +135,19 @@ class _Guard:
         )
 
 
-@lru_cache(maxsize=256)
+# One for each model, and no longer: neither of the two changes, but a reload drops them.
+_guards: WeakKeyDictionary[Tokenizer, WeakKeyDictionary[ChatTemplate, _Guard]]
+_guards = WeakKeyDictionary()
+
+
 def _guard(tokenizer: Tokenizer, template: ChatTemplate) -> _Guard:
-    """One for each model: neither of the two changes."""
-    return _Guard(tokenizer, template)
+    by_template = _guards.get(tokenizer)
+    if by_template is None:
+        by_template = _guards.setdefault(tokenizer, WeakKeyDictionary())
+    guard = by_template.get(template)
+    if guard is None:
+        guard = by_template[template] = _Guard(tokenizer, template)
+    return guard
 
 
 def _without_role(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from app.schemas.fields import (
     nested,
     optional,
 )
-from app.schemas.generation import GenerationSchema, common_values, max_tokens_field
+from app.schemas.generation import GenerationSchema, common_values, limit_of, max_tokens_field
 from app.schemas.messages import MAX_MESSAGES, MAX_PARTS, ChatMessage
 from app.schemas.tools import ToolChoiceField, Tools
 from app.schemas.unsupported import CHAT_FIELDS, SAMPLING_FIELDS
@@ -122,10 +122,12 @@ class ChatSchema(
 
     @post_load
     def as_request(self, data: Mapping[str, Any], **_: Any) -> ChatRequest:
-        """The frozen request; the newer name of the token limit wins."""
+        """The frozen request."""
+        limit_param, max_tokens = limit_of(data)
         return ChatRequest(
             messages=data["messages"],
-            max_tokens=data["max_completion_tokens"] or data["max_tokens"],
+            max_tokens=max_tokens,
+            limit_param=limit_param,
             template_kwargs=data["chat_template_kwargs"],
             documents=data["documents"],
             add_generation_prompt=data["add_generation_prompt"],

@@ -148,10 +148,10 @@ class GenerationSchema(RequestSchema.from_dict(STRUCTURE_FIELDS)):  # type: igno
     @validates_schema(skip_on_field_errors=True)
     def check_min_tokens(self, data: Mapping[str, Any], **_: Any) -> None:
         """There must be room for the least that is asked for."""
-        most = data.get("max_completion_tokens") or data["max_tokens"]
+        limit_param, most = limit_of(data)
         if most is not None and (data["min_tokens"] or 0) > most:
             raise ValidationError(
-                f"must be at most max_tokens, which is {most}, but was {data['min_tokens']}",
+                f"must be at most {limit_param}, which is {most}, but was {data['min_tokens']}",
                 "min_tokens",
             )
 
@@ -159,6 +159,12 @@ class GenerationSchema(RequestSchema.from_dict(STRUCTURE_FIELDS)):  # type: igno
     def check_structure(self, data: Mapping[str, Any], **_: Any) -> None:
         """A text has one structure."""
         structured_output(data)
+
+
+def limit_of(data: Mapping[str, Any]) -> tuple[str, int | None]:
+    """The field that limits an answer's tokens, and its value; of two names the newer wins."""
+    newer = data.get("max_completion_tokens")
+    return ("max_completion_tokens", newer) if newer else ("max_tokens", data["max_tokens"])
 
 
 def common_values(data: Mapping[str, Any], logprobs: int | None) -> dict[str, Any]:

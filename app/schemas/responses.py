@@ -45,9 +45,9 @@ class ResponseRequest(ChatRequest):
 
     logprobs_param = "include"
     prompt_param = "input"
-    limit_param = "max_output_tokens"
     effort_param = "reasoning.effort"
 
+    limit_param: str = "max_output_tokens"
     echo: Mapping[str, Any]
 
 

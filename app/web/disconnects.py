@@ -46,12 +46,20 @@ class _Watcher:
         with self._lock:
             self._watches.add(watch)
             if not self._is_running:
-                self._is_running = True
-                threading.Thread(target=self._run, name="disconnects", daemon=True).start()
+                self._is_running = self._begin()
 
     def remove(self, watch: Watch) -> None:
         with self._lock:
             self._watches.discard(watch)
+
+    def _begin(self) -> bool:
+        """Whether it runs; where no thread can be had, only writes tell until the next request."""
+        try:
+            threading.Thread(target=self._run, name="disconnects", daemon=True).start()
+        except RuntimeError as error:
+            log.warning("requests' clients are not watched for now: %s", error)
+            return False
+        return True
 
     def _run(self) -> None:
         while True:

@@ -66,6 +66,11 @@ def test_an_engine_with_logits_scores(triton: ScriptedTriton) -> None:
     assert outcome(tensorrt_llm(triton), scored()) == ([50, 51], len(PROMPT) - 1)
 
 
+def test_scores_that_come_before_the_first_token_are_not_lost(triton: ScriptedTriton) -> None:
+    triton.script = say(ids_message([], context_logits=("FP32", LOGITS)), PLAIN)
+    assert outcome(tensorrt_llm(triton), scored()) == ([50, 51], len(PROMPT) - 1)
+
+
 def test_an_engine_that_refuses_is_asked_once_more_and_then_never(triton: ScriptedTriton) -> None:
     served = tensorrt_llm(triton)
     assert served.capabilities().scores_prompts

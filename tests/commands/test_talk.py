@@ -74,6 +74,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_talk(other: OtherServer) -> None:
         screen.expect("Short.")
         screen.expect("> ")
         screen.press_until(CTRL_C, "Ctrl-D leaves.")
+        screen.expect("> ")
         screen.type(CTRL_D)
         assert screen.code() == 0
     said = other.requests[-1]["messages"]

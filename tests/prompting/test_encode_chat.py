@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -281,3 +283,13 @@ def test_chatglm2_begins_with_its_commands() -> None:
     prompt = "[Round 1]\n\n问：你好\n\n答："
     assert ids[:2] == [hub.get_command("[gMASK]"), hub.get_command("sop")]
     assert ids[2:] == hub.tokenizer.model.encode(prompt)
+
+
+def test_a_tokenizer_that_a_reload_drops_is_kept_by_nobody() -> None:
+    subject = Tokenizer(hub_tokenizer("byte_level_bpe"))
+    messages = [{"role": "user", "content": "hi"}]
+    assert encode_chat(subject, template("tools"), messages, special_tokens_in_content=False)
+    dropped = weakref.ref(subject)
+    del subject
+    gc.collect()
+    assert dropped() is None

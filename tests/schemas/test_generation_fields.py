@@ -168,9 +168,14 @@ def test_min_tokens_up_to_max_tokens(endpoint: str, fields: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("endpoint", "fields", "words"),
     [
-        ("completions", {"min_tokens": 6, "max_tokens": 5}, ("6", "5")),
-        ("chat", {"min_tokens": 6, "max_tokens": 9, "max_completion_tokens": 5}, ("6", "5")),
-        ("completions", {"min_tokens": 1, "max_tokens": 0, "echo": True}, ("1", "0")),
+        ("completions", {"min_tokens": 6, "max_tokens": 5}, ("max_tokens", "6", "5")),
+        ("chat", {"min_tokens": 6, "max_tokens": 5}, ("max_tokens", "6", "5")),
+        (
+            "chat",
+            {"min_tokens": 6, "max_tokens": 9, "max_completion_tokens": 5},
+            ("max_completion_tokens", "6", "5"),
+        ),
+        ("completions", {"min_tokens": 1, "max_tokens": 0, "echo": True}, ("max_tokens", "1", "0")),
     ],
 )
 def test_min_tokens_beyond_max_tokens(
@@ -179,6 +184,12 @@ def test_min_tokens_beyond_max_tokens(
     error = refusal(endpoint, **fields)
     assert error.param == "min_tokens"
     assert all(word in error.message for word in words)
+
+
+@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])
+def test_the_limit_has_the_name_that_was_given(field: str) -> None:
+    request = parsed("chat", **{field: 5})
+    assert (request.max_tokens, request.limit_param) == (5, field)
 
 
 # ---- beam search

@@ -90,3 +90,15 @@ def test_what_is_required_and_in_which_order() -> None:
         assert ("model" in said["required"]) == (name != "TextsRerankRequest")
         first = [field for field in schema.order if field in schema().fields]
         assert [*said["properties"]][: len(first)] == first
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"status": "draining"},
+        {"status": "ready", "models": {"m": {"ready": True, "tritons": {"ready": 1, "total": 1}}}},
+    ],
+)
+def test_the_answers_of_readyz_are_in_the_document(report: dict[str, Any]) -> None:
+    schema = DOCUMENT["schemas"]["Readiness"]
+    jsonschema.Draft202012Validator({"components": DOCUMENT, **schema}).validate(report)

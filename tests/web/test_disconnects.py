@@ -162,3 +162,20 @@ def test_a_connection_that_cannot_be_looked_at_at_first_is_no_failure() -> None:
         raise ValueError("boom")
 
     watch({"waitress.client_disconnected": is_gone}, lambda: None).stop()
+
+
+def test_one_thread_that_cannot_start_ends_the_watching_for_none_but_its_request(
+    connection: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    client, server = connection
+    monkeypatch.setattr(disconnects, "_watcher", disconnects._Watcher())
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", start)
+        watch({"gunicorn.socket": server}, lambda: None).stop()
+    gone = threading.Event()
+    watch({"gunicorn.socket": server}, gone.set)
+    client.close()
+    assert gone.wait(60)

@@ -43,9 +43,11 @@ def server() -> dict[str, JsonSchema]:
         "Health": record({"status": "ok"}),
         "Readiness": record(
             {
-                "status": one_of("ready", "not ready"),
+                "status": one_of("ready", "not ready", "draining"),
                 "models": {**OBJECT, "additionalProperties": state},
-            }
+            },
+            # A server that stops asks nobody any more.
+            "models",
         ),
         "Version": record({"version": STRING}),
     }

@@ -9,7 +9,8 @@ from app.schemas.openapi.generation_operations import CHAT
 from app.schemas.openapi.operation import ALWAYS, Operation
 
 HEALTH: dict[str, Any] = {"tag": "Server", "is_open": True, "kinds": (errors.InternalError,)}
-NOT_READY = {503: ("Some models are not ready; each has its cause.", "Readiness")}
+STOPS_OR_NOT_READY = "Some models are not ready, each with its cause; or the server is stopping."
+NOT_READY = {503: (STOPS_OR_NOT_READY, "Readiness")}
 SERVER = (
     Operation(
         path="/v1/models",

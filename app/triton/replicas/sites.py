@@ -77,7 +77,11 @@ class Lookup:
             self._due_at = math.inf
             self._first.set()
             return
-        threading.Thread(target=self._look_up, name="triton-names", daemon=True).start()
+        try:
+            threading.Thread(target=self._look_up, name="triton-names", daemon=True).start()
+        except RuntimeError as error:  # out of threads; the names go on as they are until then
+            log.warning("the names of Tritons cannot be looked up for now: %s", error)
+            self._first.set()
 
     def _look_up(self) -> None:
         known = self._known

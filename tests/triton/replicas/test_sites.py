@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -119,6 +120,21 @@ def test_a_name_that_is_lost_keeps_its_addresses(
 
 def test_an_unknown_name_stands_for_itself(names: Names) -> None:
     assert where(Lookup(["nowhere:1"])) == ["nowhere:1"]
+
+
+def test_a_name_stands_for_itself_where_no_thread_can_be_had(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    names.known["tritons"] = ["10.0.0.1", "10.0.0.2"]
+    lookup = Lookup(["tritons:1"])
+    monkeypatch.setattr(module, "LOOKUP_INTERVAL", 0.01)
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", start)
+        assert where(lookup) == ["tritons:1"]
+    wait_until(lambda: where(lookup) == ["10.0.0.1:1", "10.0.0.2:1"], "the next look-up")
 
 
 class Connection:
