@@ -21,11 +21,11 @@ from app.observability import tracing
 from app.observability.logs import configure_logging
 from app.registry.files import ConfigurationFiles
 from app.settings import Settings
+from app.terminal.failures import EXIT_CONFIGURATION
 
 # Run as a module, this one is called __main__.
 log = logging.getLogger("app.publish_config")
 
-EXIT_CONFIGURATION = 2
 # Behind the workers, which have requests to serve.
 NICENESS = 5
 

@@ -25,7 +25,6 @@ ENCODER_INPUTS: Mapping[str, str] = {
 
 
 # What a text can be made to be by a backend that enforces it.
-STRUCTURES = ("json_object", "json_schema", "regex", "choice", "grammar", "structural_tag")
 # How a model writes its tool calls and its reasoning.
 TOOL_CALL_PARSERS = (
     "hermes",
@@ -91,8 +90,8 @@ class RequestContext:
 class StructuredOutput:
     """What the whole text must be, and the field that asked for it.
 
-    `kind` is one of STRUCTURES; `value` is the JSON schema, the pattern, the choices, the grammar,
-    the tag's object, or None for any JSON object.
+    `kind` is json_schema, regex, choice, grammar, structural_tag or json_object; `value` is the
+    JSON schema, the pattern, the choices, the grammar, the tag's object, or None.
     """
 
     kind: str

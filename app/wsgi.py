@@ -6,10 +6,9 @@ import time
 
 from app import create_app
 from app.errors import ConfigurationError
+from app.lifecycle.master import EXIT_APP_LOAD
 from app.lifecycle.service_folder import ServiceFolder
 
-# The code by which gunicorn knows that starting another worker would not help.
-EXIT_APP_LOAD = 4
 EXIT_TRY_AGAIN = 1
 # Seconds before a worker that cannot start makes room for the next.
 PAUSE = 2.0

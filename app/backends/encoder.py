@@ -182,9 +182,9 @@ class Encoder:
             self._tensors(rows, mask, names, contract),
             output,
             context.request_id,
-            context.deadline,
-            context.cancellation,
-            None if context.trace is None else context.trace.traceparent,
+            deadline=context.deadline,
+            cancellation=context.cancellation,
+            traceparent=None if context.trace is None else context.trace.traceparent,
         )
         if values.ndim < 1 or values.shape[0] != len(rows):
             raise broken_contract(f"{len(rows)} rows gave an output of shape {values.shape}")

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 NUM_KEPT = 4
 # Characters above which encoding leaves the event loop.
-LONG = 16 * 1024
+MAX_CHARACTERS_ON_LOOP = 16 * 1024
 
 
 class StructureTexts(Generic[T]):
@@ -50,6 +50,7 @@ class StructureTexts(Generic[T]):
 def _is_large(structure: StructuredOutput) -> bool:
     """Nobody has counted a schema."""
     value = structure.value
-    if isinstance(value, (list, tuple)):
-        return sum(map(len, value)) > LONG
-    return isinstance(value, dict) or (isinstance(value, str) and len(value) > LONG)
+    if isinstance(value, dict):
+        return True
+    texts = [value] if isinstance(value, str) else value or ()
+    return sum(map(len, texts)) > MAX_CHARACTERS_ON_LOOP

@@ -75,7 +75,7 @@ ALWAYS = frozenset(
         "exclude_input_in_output",
     }
 )
-STRUCTURES = frozenset({"json_object", "json_schema", "regex", "choice", "grammar"})
+SUPPORTED_STRUCTURES = frozenset({"json_object", "json_schema", "regex", "choice", "grammar"})
 # What a regular expression reads as more than itself; re.escape would also escape spaces.
 SYNTAX = re.compile(r"[\\^$.|?*+()\[\]{}/]")
 ESCAPED = r"\\\g<0>"

@@ -16,7 +16,7 @@ from app.backends.structure_texts import StructureTexts
 from app.backends.tensorrt_llm_inputs import (
     INPUTS,
     NO_MIN_P,
-    STRUCTURES,
+    SUPPORTED_STRUCTURES,
     declared_fields,
     is_streamed,
     known_inputs,
@@ -65,7 +65,7 @@ class TextLevel:
         return Capabilities(
             fields=frozenset({*INPUTS, "bad_words", "stop_token_ids"} - set(missing)),
             reasons={**missing, **NEVER},
-            structures=frozenset() if "structured_output" in missing else STRUCTURES,
+            structures=frozenset() if "structured_output" in missing else SUPPORTED_STRUCTURES,
             takes_text=True,
         )
 

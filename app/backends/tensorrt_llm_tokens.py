@@ -21,7 +21,7 @@ from app.backends.structure_texts import StructureTexts
 from app.backends.tensorrt_llm_inputs import (
     INPUTS,
     NO_MIN_P,
-    STRUCTURES,
+    SUPPORTED_STRUCTURES,
     declared_fields,
     is_streamed,
     known_inputs,
@@ -58,7 +58,7 @@ class TokenLevel:
             fields=frozenset({*INPUTS, *OWN_FIELDS} - set(missing)),
             reasons={**missing, "min_p": NO_MIN_P},
             has_bans_only="embedding_bias" not in contract.inputs,
-            structures=frozenset() if "structured_output" in missing else STRUCTURES,
+            structures=frozenset() if "structured_output" in missing else SUPPORTED_STRUCTURES,
             scores_prompts=self.scoring.is_possible(contract),
         )
 

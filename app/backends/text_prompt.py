@@ -11,7 +11,7 @@ from app.prompting.tokenizers import Tokenizer
 from app.schemas.fields import shown
 
 # About 4,096 characters, above which work leaves the event loop.
-LONG_PROMPT = 1024
+MAX_IDS_ON_LOOP = 1024
 
 
 def prompt_text(
@@ -33,7 +33,7 @@ def prompt_text(
     frame = tokenizer.codec.single
     inner = frame.without(ids) if adds_special_tokens else list(ids)
     return offload.run_if(
-        len(ids) > LONG_PROMPT, _prompt_text, tokenizer, inner, param if is_checked else None
+        len(ids) > MAX_IDS_ON_LOOP, _prompt_text, tokenizer, inner, param if is_checked else None
     )
 
 

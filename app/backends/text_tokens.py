@@ -9,7 +9,7 @@ from app.triton.errors import broken_contract
 from app.triton.tensors import Array
 
 # Characters above which tokenising leaves the event loop.
-LONG_TEXT = 4096
+MAX_CHARACTERS_ON_LOOP = 4096
 # Bytes that one token has at most, nearly always; counting shorter pieces would cost more than it
 # tells.
 ONE_TOKEN = 8
@@ -32,7 +32,7 @@ def texts_of(texts: Array, count: int) -> list[str]:
 
 def count_tokens(tokenizer: Tokenizer, text: str) -> int:
     """How many tokens a text makes, in which nothing is a control token."""
-    ids = offload.run_if(len(text) > LONG_TEXT, tokenizer.codec.encode_plain, [text])
+    ids = offload.run_if(len(text) > MAX_CHARACTERS_ON_LOOP, tokenizer.codec.encode_plain, [text])
     return len(ids[0])
 
 
@@ -45,7 +45,7 @@ def count_piece(tokenizer: Tokenizer, piece: str) -> int:
 
 def split_tokens(tokenizer: Tokenizer, text: str) -> list[tuple[str, int]]:
     """A text in pieces as it would have come, each with the number of tokens up to its end."""
-    return offload.run_if(len(text) > LONG_TEXT, _split, tokenizer, text)
+    return offload.run_if(len(text) > MAX_CHARACTERS_ON_LOOP, _split, tokenizer, text)
 
 
 def _split(tokenizer: Tokenizer, text: str) -> list[tuple[str, int]]:

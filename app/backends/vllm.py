@@ -15,7 +15,7 @@ from app.backends.job_reader import JobReader, run_job
 from app.backends.refusals import alternatives_refused, requests_own, structure_refused
 from app.backends.sending import Values
 from app.backends.streamed_model import StreamedModel, check_tensors
-from app.backends.structure_texts import LONG, StructureTexts
+from app.backends.structure_texts import MAX_CHARACTERS_ON_LOOP, StructureTexts
 from app.backends.text_prompt import prompt_text
 from app.backends.vllm_parameters import GUIDES, read_guide, read_stops, sampling_json
 from app.backends.vllm_reader import VllmReader
@@ -119,7 +119,7 @@ class Vllm:
         structure = self._structure(job, contract)
         # A ban names all other tokens, which takes 64 ms for 152,000.
         is_long = bool(job.request.sampling.logit_bias) or any(
-            len(text) > LONG for text in structure.values()
+            len(text) > MAX_CHARACTERS_ON_LOOP for text in structure.values()
         )
         parameters = offload.run_if(
             is_long, sampling_json, job, facts, self._tokenizer, stops, structure

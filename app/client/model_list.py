@@ -50,10 +50,10 @@ def read_readiness(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
 
 
 def chosen_model(connection: Connection, name: str | None, task: str = GENERATE) -> str:
-    """The model of that name, or the first that is for the task, if the server tells tasks.
+    """`name`, which is not looked up, or the first model for the task, if the server tells tasks.
 
     Raises:
-        CommandError: the server has no such model.
+        CommandError: the server has no model for the task.
     """
     if name is not None:
         return name

@@ -55,7 +55,7 @@ def _cache() -> Path:
 def _copy(source: Path, folder: Path) -> None:
     """Make the files the source's; what the demo has made there stays."""
     wanted, stamp = _files(source), folder / STAMP
-    digest = _digest(source, wanted)
+    digest = _digest(wanted)
     if stamp.is_file() and stamp.read_text() == digest:
         return
     stamp.unlink(missing_ok=True)
@@ -80,7 +80,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted(set(names) - MADE))
 
 
-def _digest(folder: Path, files: Mapping[str, Path]) -> str:
+def _digest(files: Mapping[str, Path]) -> str:
     found = hashlib.sha256()
     for name, path in files.items():
         found.update(hashlib.sha256(name.encode() + b"\0" + path.read_bytes()).digest())

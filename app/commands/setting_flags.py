@@ -11,13 +11,13 @@ from app.terminal.help_pages import Parser
 
 # The first group with a beginning that the setting's name has; the last takes every other.
 GROUPS: Sequence[tuple[str, tuple[str, ...]]] = (
-    ("network", ("host", "port", "metrics_bind", "worker_connections", "keep_alive", "unix_")),
+    ("network", ("host", "port", "metrics_bind", "worker_connections", "keep_alive")),
     ("models", ("config_file", "response_role", "cl100k", "grpc_client")),
     ("keys and their limits", ("api_keys", "key_", "rate_limit")),
-    ("logging and tracing", ("server_log", "log_", "is_verbose", "access_log", "trac", "otel")),
-    ("limits of requests", ("max_", "body_", "min_")),
+    ("logging and tracing", ("server_log", "log_", "is_verbose", "trac")),
+    ("limits of requests", ("max_", "body_")),
     ("processes, start and end", ("worker", "graceful", "drain")),
-    ("pages and metrics", ("has_", "docs")),
+    ("pages and metrics", ("has_",)),
     ("more", ("",)),
 )
 WIDTH = 78

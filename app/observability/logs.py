@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 
 from app.observability import prompt_log
 from app.observability.log_lines import JsonFormatter, TextFormatter
 from app.observability.log_stream import standard_error
 from app.settings import Settings
+from app.terminal.styles import is_coloured
 
 VERBOSE_LOGGERS = ("app.backends", "app.triton", "app.services")
 # What tells of itself in the application's place, if it is there at all.
@@ -48,9 +48,4 @@ def _formatter(form: str) -> logging.Formatter:
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
     if form == "json" or (form == "auto" and not is_terminal):
         return JsonFormatter()
-    return TextFormatter(is_coloured=is_terminal and wants_colours())
-
-
-def wants_colours() -> bool:
-    """Whether the terminal knows colours and nobody objects: https://no-color.org"""
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+    return TextFormatter(is_coloured=is_terminal and is_coloured(sys.stderr))

@@ -50,17 +50,21 @@ export function modelSelect(task, name = task) {
   return select;
 }
 
-/** The sentence of `key`, shown while the list has no model for `select`; `button` is then disabled. */
+/** The sentence of `key`, shown if the list has no model for `select`; `button` needs one. */
 export function missingModel(select, button, key) {
   const note = el("p", { class: "hint", t: key });
-  const show = () => {
-    const isMissing = known !== null && select.value === "";
-    note.hidden = !isMissing;
-    button.disabled = isMissing;
-  };
+  const show = () => (note.hidden = known === null || select.value !== "");
   select.addEventListener("modelshown", show);
   show();
+  needsModel(button, select);
   return note;
+}
+
+/** Have `button` disabled as long as `select` has no model: before the list is there, or in it. */
+export function needsModel(button, select) {
+  const show = () => (button.disabled = select.value === "");
+  select.addEventListener("modelshown", show);
+  show();
 }
 
 function none() {

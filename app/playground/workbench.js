@@ -6,7 +6,7 @@ import { FieldError } from "./generation_settings.js";
 import { icon } from "./icons.js";
 import { bind, t } from "./i18n.js";
 import { onKey } from "./key.js";
-import { modelSelect } from "./models.js";
+import { modelSelect, needsModel } from "./models.js";
 
 export class Workbench {
   run = null;
@@ -17,6 +17,7 @@ export class Workbench {
     this.buttons = this.#buttons(name, sendKey);
     this.model = modelSelect("generate", name);
     bind(this.model, "aria-label", "app.model");
+    needsModel(this.buttons[0], this.model);
     this.element = el(
       "div",
       { class: "workbench" },
@@ -99,9 +100,10 @@ export class Workbench {
     this.run?.stop();
   }
 
-  /** The model and the parameters of a body; null if a field is wrong, which is then shown there. */
+  /** The model and the parameters of a body; null without a model, or if a field is wrong, which is then shown there. */
   body() {
     this.settings.unmarkAll();
+    if (!this.model.value) return null;
     try {
       return { model: this.model.value, ...this.settings.read() };
     } catch (error) {

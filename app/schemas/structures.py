@@ -19,7 +19,7 @@ MAX_CHOICE_LENGTH = 1024
 # Bytes of a schema as JSON, of a pattern and of a grammar as UTF-8.
 MAX_BYTES = 64 * 1024
 # Characters above which a pattern is looked at off the event loop.
-LONG_PATTERN = 4096
+MAX_PATTERN_ON_LOOP = 4096
 
 
 class Pattern(Text):
@@ -36,7 +36,7 @@ class RegularExpression(Pattern):
 
     def parse(self, value: Any) -> str:
         pattern = super().parse(value)
-        problem = offload.run_if(len(pattern) > LONG_PATTERN, problem_of, pattern)
+        problem = offload.run_if(len(pattern) > MAX_PATTERN_ON_LOOP, problem_of, pattern)
         if problem is not None:
             raise ValidationError(f"must be a regular expression, but {problem}")
         return pattern

@@ -10,7 +10,7 @@ from app.chunks import TextLogprob
 from app.errors import InvalidRequest, UnsupportedParameter
 from app.prompting.fill_in_the_middle import encode_fill_in_the_middle
 from app.services.catalogue import LanguageModel
-from app.services.generation import plan
+from app.services.generation import max_new_tokens
 from app.services.input_checks import check_length, check_vocabulary
 from app.services.logprobs import prompt_logprobs
 from app.types import CompletionRequest, Prompt
@@ -47,7 +47,7 @@ def _planned(
     param = "prompt" if len(request.prompts) == 1 else f"prompt[{index}]"
     ids = _ids(model, request, prompt, param)
     default = model.spec.facts.max_tokens or DEFAULT_MAX_TOKENS
-    max_tokens = plan(model, ids, request, default, param)
+    max_tokens = max_new_tokens(model, ids, request, default, param)
     if not isinstance(prompt, str):
         check_vocabulary(ids, model.tokenizer.vocabulary_size, param)
     # A list would hold nine times as much for as long as the answer takes.

@@ -17,7 +17,7 @@ from app.prompting.chat import encode_chat
 from app.prompting.reasoning import ReasoningParser
 from app.prompting.tool_calls import forced_opening
 from app.services.catalogue import LanguageModel
-from app.services.generation import Chunks, choices_of, generate, plan
+from app.services.generation import Chunks, choices_of, generate, max_new_tokens
 from app.services.input_checks import check_length, count_characters, is_long
 from app.services.message_text import MessageText, kept_tokens
 from app.services.messages import Message
@@ -59,7 +59,7 @@ class Conversation:
         # A list would hold nine times as much for as long as the answer takes.
         ids = array("I", prompt.ids)
         self.num_prompt_tokens = len(ids)
-        max_tokens = plan(model, ids, request, default, request.prompt_param)
+        max_tokens = max_new_tokens(model, ids, request, default, request.prompt_param)
         self._continuations = choices_of(ids, max_tokens, request, request.n)
 
     def deltas(self, context: RequestContext, patience: float) -> Deltas:

@@ -30,7 +30,7 @@ Group = Sequence[Continuation]
 MASK_64 = 2**64 - 1
 
 
-def plan(
+def max_new_tokens(
     model: LanguageModel,
     prompt_ids: Sequence[int],
     request: Generation,

@@ -17,8 +17,11 @@ RESET = "\x1b[0m"
 
 
 def is_coloured(stream: TextIO) -> bool:
-    """Whether to colour: on a terminal, unless NO_COLOR is set (https://no-color.org)."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    """Whether to colour: on a terminal that knows them, unless NO_COLOR is set.
+
+    https://no-color.org
+    """
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb":
         return False
     return stream.isatty()
 

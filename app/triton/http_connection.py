@@ -81,6 +81,7 @@ class HttpConnection:
         inputs: Mapping[str, tuple[str, Array]],
         output: str,
         request_id: str,
+        *,
         deadline: float | None = None,
         cancellation: Cancellation | None = None,
         traceparent: str | None = None,

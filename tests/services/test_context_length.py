@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.errors import ContextLengthExceeded, InvalidRequest
-from app.services.generation import plan
+from app.services.generation import max_new_tokens
 from app.services.input_checks import check_length, check_vocabulary
 from app.types import Generation
 
@@ -36,13 +36,15 @@ def test_how_many_tokens_are_generated(
     num_prompt: int, wanted: int | None, default: int | None, expected: int
 ) -> None:
     request = Generation(model="m", max_tokens=wanted)
-    assert plan(model(100), [1] * num_prompt, request, default, "prompt") == expected
+    assert max_new_tokens(model(100), [1] * num_prompt, request, default, "prompt") == expected
 
 
 @pytest.mark.parametrize(("num_prompt", "wanted"), [(10, 91), (100, 1), (100, None), (101, None)])
 def test_what_does_not_fit_is_refused(num_prompt: int, wanted: int | None) -> None:
     with pytest.raises(ContextLengthExceeded) as caught:
-        plan(model(100), [1] * num_prompt, Generation(model="m", max_tokens=wanted), 16, "prompt")
+        max_new_tokens(
+            model(100), [1] * num_prompt, Generation(model="m", max_tokens=wanted), 16, "prompt"
+        )
     error = caught.value
     assert ("max_tokens" in error.message) == (wanted is not None)
     assert (error.status, error.code, error.param) == (400, "context_length_exceeded", "prompt")

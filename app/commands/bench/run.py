@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from app.client.address import ServerAddress
 from app.client.connection import Connection, key_from
@@ -29,7 +29,8 @@ def run_bench(parsed: argparse.Namespace) -> int:
         return Connection(address, key, parsed.timeout)
 
     task = EMBED if parsed.embeddings else GENERATE
-    model = chosen_model(connect(), parsed.model, task)
+    with closing(connect()) as connection:
+        model = chosen_model(connection, parsed.model, task)
     load = Load(connect, _requests(parsed, model), parsed.requests, parsed.concurrency)
     title = f"{model} at {address}: {parsed.requests} requests, {parsed.concurrency} at a time"
     if not parsed.json:

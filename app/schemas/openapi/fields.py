@@ -38,8 +38,7 @@ from app.schemas.openapi.shapes import (
 from app.schemas.prompts import MAX_IDS, TOKEN_ID, Prompts
 from app.schemas.rerank import Document
 from app.schemas.score import Texts
-from app.schemas.structures import KINDS as STRUCTURES
-from app.schemas.structures import Guided, ResponseFormat, Schema, StructuredOutputs
+from app.schemas.structures import KINDS, Guided, ResponseFormat, Schema, StructuredOutputs
 from app.schemas.tokenization import TokenIds
 from app.schemas.truncation import CaselessChoice, TokenLimit
 from app.schemas.unsupported import Neutral
@@ -222,6 +221,6 @@ def _(field: ResponseFormat) -> JsonSchema:
 
 @json_schema.register
 def _(field: StructuredOutputs) -> JsonSchema:
-    structures = {name: nullable(json_schema(inner)) for name, (_, inner) in STRUCTURES.items()}
+    structures = {name: nullable(json_schema(inner)) for name, (_, inner) in KINDS.items()}
     flag = nullable(json_schema(Flag()))
     return object_of({**structures, "json_object": flag})
