@@ -42,6 +42,7 @@ from app.settings import PROJECT_ROOT, STARTED_AT, Settings
 from app.web.access import register_access
 from app.web.calls import Server
 from app.web.contexts import register_request_context
+from app.web.cross_origin import register_cross_origin
 from app.web.errors import register_error_handlers
 from app.web.large_bodies import LargeBodies
 from app.web.open_requests import OpenRequests, register_open_requests
@@ -98,6 +99,9 @@ def build(settings: Settings | None = None) -> Flask:
         app.register_blueprint(module.blueprint)
     if settings.has_playground:
         app.register_blueprint(playground.blueprint)
+    if settings.cors_origins:
+        # Before keys are asked for: browsers ask for permission without one.
+        register_cross_origin(app, settings.cors_origins)
     gate = open_gate(settings, folder)
     if gate is not None:
         # Last, so that what it refuses already has its id and its API's form of errors.

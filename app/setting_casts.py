@@ -5,6 +5,7 @@ Read in gunicorn's master before gevent patches anything, so only the standard l
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 LOG_LEVELS = ("CRITICAL", "FATAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")
@@ -13,6 +14,8 @@ LOG_FORMATS = ("auto", "json", "text")
 GRPC_CLIENTS = ("sockets", "grpcio")
 MEMORY_STORAGE = "memory://"
 SHARED_STORAGES = ("redis://", "rediss://")
+# Pages of extensions and of desktop programs have schemes of their own.
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@,]+")
 TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 
 
@@ -85,6 +88,18 @@ def flag(value: str) -> bool:
         return TRUTHS[value.strip().lower()]
     except KeyError:
         raise ValueError("must be true or false") from None
+
+
+def origins(value: str) -> tuple[str, ...] | None:
+    """Origins as browsers write them, or `*`; None where nothing is given."""
+    found = tuple(part.strip().lower() for part in value.split(",") if part.strip())
+    for origin in found:
+        if origin != "*" and ORIGIN.fullmatch(origin) is None:
+            raise ValueError(
+                "must be origins as https://app.example:8443, without a path or a slash at the end,"
+                " separated by commas; or *"
+            )
+    return found or None
 
 
 def log_level(value: str) -> str:

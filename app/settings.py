@@ -233,6 +233,13 @@ TABLE: tuple[Setting, ...] = (
         casts.flag,
         "whether there is a page at / to try the models in a browser",
     ),
+    Setting(
+        "cors_origins",
+        "CORS_ORIGINS",
+        None,
+        casts.origins,
+        "origins whose pages may call the server, separated by commas; * for any",
+    ),
 )
 
 
@@ -269,6 +276,7 @@ class Settings:
     metrics_bind: str | None
     has_vllm_metrics: bool
     has_playground: bool
+    cors_origins: tuple[str, ...] | None
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:

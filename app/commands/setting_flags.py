@@ -17,7 +17,7 @@ GROUPS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("logging and tracing", ("server_log", "log_", "is_verbose", "trac")),
     ("limits of requests", ("max_", "body_")),
     ("processes, start and end", ("worker", "graceful", "drain")),
-    ("pages and metrics", ("has_",)),
+    ("pages and metrics", ("has_", "cors_")),
     ("more", ("",)),
 )
 WIDTH = 78
