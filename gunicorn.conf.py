@@ -90,16 +90,16 @@ def post_worker_init(worker):
     """A terminal sends Ctrl-C to the workers too, but when they end is the master's to say."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     begin_service(worker)
-    start_sampling(worker)
+    start_watching(worker)
     settle_garbage_collector()
 
 
-def start_sampling(worker):
+def start_watching(worker):
     """The metrics must not be imported before gevent has patched what they use."""
-    from app.observability import sampling
+    from app.observability import gauges
     from app.services import readiness
 
-    sampling.start(worker)
+    gauges.start(worker)
     readiness.keep_asking(lambda: worker.wsgi.extensions["openai_api"].catalogue)
 
 

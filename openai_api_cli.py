@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The command line as the user guide starts it: the same as `openai-api`."""
+"""The command line as the older openai_api starts it: the same as `openai-api`."""
 
 import sys
 

@@ -32,8 +32,8 @@ from app.lifecycle import open_files
 from app.lifecycle.service_folder import ServiceFolder
 from app.lifecycle.worker import Lifecycle
 from app.observability import tracing
+from app.observability.gauges import follow
 from app.observability.logs import configure_logging
-from app.observability.sampling import follow
 from app.registry import read_registry
 from app.registry.files import ConfigurationFiles
 from app.services.catalogue import Catalogue, build_catalogue

@@ -20,8 +20,8 @@ class Counters:
 
 
 def read_counters(metrics_url: str, model: str) -> Counters:
-    """Read the counters of one Triton model. Raises `OSError` if Triton does not answer in 5 s."""
-    with urllib.request.urlopen(metrics_url, timeout=5.0) as response:  # noqa: S310
+    """Read the counters of one Triton model. Raises `OSError` if Triton does not answer in 30 s."""
+    with urllib.request.urlopen(metrics_url, timeout=30.0) as response:  # noqa: S310
         text = response.read().decode()
     return Counters(**{field.name: _read(text, field.name, model) for field in fields(Counters)})
 

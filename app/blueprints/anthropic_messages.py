@@ -9,7 +9,7 @@ from app.services.anthropic_messages import AnthropicMessage, count_tokens, erro
 from app.types import Task
 from app.web.calls import Call, generated, takes
 from app.web.contexts import current_request_id
-from app.web.responses import json_response
+from app.web.json_answers import json_response
 from app.web.sse import StreamForm
 
 blueprint = Blueprint("anthropic_messages", __name__)

@@ -8,7 +8,7 @@ from app.schemas.embed_v2 import EmbedV2Schema
 from app.services.embed_v2 import embed_v2
 from app.types import Task
 from app.web.calls import Call, takes
-from app.web.responses import json_response
+from app.web.json_answers import json_response
 
 blueprint = Blueprint("embed_v2", __name__)
 

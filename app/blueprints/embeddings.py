@@ -8,7 +8,7 @@ from app.schemas.embeddings import EmbeddingSchema
 from app.services.embeddings import embed
 from app.types import Task
 from app.web.calls import Call, takes
-from app.web.responses import json_response
+from app.web.json_answers import json_response
 
 blueprint = Blueprint("embeddings", __name__)
 

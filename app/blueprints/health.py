@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from app.services.readiness import readiness
 from app.version import VERSION
 from app.web.calls import current_server
-from app.web.responses import json_response
+from app.web.json_answers import json_response
 
 blueprint = Blueprint("health", __name__)
 

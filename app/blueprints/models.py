@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from app.services.model_capabilities import describe_capabilities
 from app.services.models import describe, list_models
 from app.web.calls import current_server
-from app.web.responses import json_response
+from app.web.json_answers import json_response
 
 blueprint = Blueprint("models", __name__)
 

@@ -13,7 +13,7 @@ from app.schemas.rerank import RerankSchema, TextsRerankSchema
 from app.services.rerank import rerank, rerank_texts, rerank_v2
 from app.types import Task
 from app.web.calls import Call, Form, takes
-from app.web.responses import json_response
+from app.web.json_answers import json_response
 
 blueprint = Blueprint("rerank", __name__)
 

@@ -8,7 +8,7 @@ from app.schemas.tokenization import DetokenizeSchema, TokenizeSchema
 from app.services.tokenization import detokenize, tokenize
 from app.types import Task
 from app.web.calls import Call, takes
-from app.web.responses import json_response
+from app.web.json_answers import json_response
 
 blueprint = Blueprint("tokenization", __name__)
 

@@ -1,4 +1,4 @@
-"""The file that lists the models: the user guide's keys, and the optional ones beside them."""
+"""The file that lists the models, and the keys of its entries."""
 
 from __future__ import annotations
 

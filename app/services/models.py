@@ -14,7 +14,7 @@ def list_models(registry: ModelRegistry, created: int) -> dict[str, Any]:
 
 
 def describe(spec: ModelSpec, created: int) -> dict[str, Any]:
-    """One model in the user guide's shape, with its task and its context in tokens."""
+    """One model in OpenAI's shape with vLLM's permissions, its task and its context in tokens."""
     return {
         "id": spec.name,
         "object": "model",

@@ -17,7 +17,7 @@ DOCUMENTS_PER_UNIT = 100
 
 
 def rerank(model: RerankModel, request: RerankRequest, context: RequestContext) -> dict[str, Any]:
-    """The documents, the most relevant first, in the user guide's shape, Jina's and Cohere v1's.
+    """The documents, the most relevant first, in an OpenAI list's shape, Jina's and Cohere v1's.
 
     `results` is the same list as `data`: the name that Jina's and Cohere's clients read.
     """

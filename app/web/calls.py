@@ -26,11 +26,11 @@ from app.types import RequestContext, Task
 from app.web.contexts import current_request_id
 from app.web.disconnects import watch
 from app.web.errors import as_api_error
+from app.web.json_answers import json_response
 from app.web.json_body import parse_json, read_body
 from app.web.large_bodies import BodyRoom, LargeBodies
 from app.web.open_requests import OpenRequests
 from app.web.request_timeout import TIMEOUT_HEADER, requested_deadline
-from app.web.responses import json_response
 from app.web.sse import PLAIN, StreamForm, event_stream_response
 
 log = logging.getLogger(__name__)

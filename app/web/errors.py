@@ -20,7 +20,7 @@ from app.errors import (
 from app.observability.log_fields import about
 from app.observability.metrics import request_failed
 from app.web.contexts import current_request_id
-from app.web.responses import error_response
+from app.web.json_answers import error_response
 
 log = logging.getLogger(__name__)
 

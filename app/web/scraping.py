@@ -12,7 +12,7 @@ from flask import Flask
 
 from app import offload
 from app.observability.exposition import CONTENT_TYPE, is_in_files, metrics_text
-from app.observability.sampling import sample
+from app.observability.gauges import sample
 from app.observability.worker_files import SLOT
 from app.settings import Settings
 

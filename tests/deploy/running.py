@@ -7,14 +7,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.live.http import Server
 from tests.live.waiting import wait_until
 
-READY_SECONDS = 60.0
+READY_SECONDS = 150.0
 # Where `openai-api` is installed for the tests.
 PROGRAMS = Path(sys.executable).parent
 
@@ -56,8 +56,15 @@ def service(
             wait_until(lambda: _status(metrics, "/livez") == 200, "the first answer", READY_SECONDS)
             yield Service(api, metrics, process, said)
         finally:
-            process.terminate()
-            process.wait(READY_SECONDS)
+            wait_until(lambda: _has_ended(process), "the end", READY_SECONDS)
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    # The first SIGTERM may begin a long DRAIN_DELAY, which another one ends.
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(1)
+    return process.returncode is not None
 
 
 def _said(manager: socket.socket, log: Path) -> str:

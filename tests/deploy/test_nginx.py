@@ -20,8 +20,8 @@ from tests.proxies.programs import DEPLOY, proxied
 
 # A model that waits between tokens, so that what comes late comes visibly late.
 STORY = {"model": "ft-slow", "prompt": "Once upon a time", "temperature": 0}
-SHORT = {**STORY, "max_tokens": 30}
-LONG = {**STORY, "max_tokens": 400, "repetition_penalty": 1.3}
+SHORT = {**STORY, "max_tokens": 5}
+LONG = {**STORY, "max_tokens": 900, "repetition_penalty": 1.3}
 CHAT = {"model": "demo-chat", "messages": [{"role": "user", "content": "Hello!"}]}
 # The lines of the file that are for TLS, without their comment signs.
 LINES = [line.strip() for line in (DEPLOY / "nginx.conf").read_text().splitlines()]
@@ -34,22 +34,19 @@ def nginx(gateway: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield found
 
 
-def test_a_stream_passes_event_by_event(nginx: Server, counters: Callable[[str], Counters]) -> None:
-    before = counters("ft-slow").completed
-    with nginx.stream("/v1/completions", SHORT) as stream:
-        lines = stream.lines()
-        assert next(lines).startswith("data: ")
-        assert counters("ft-slow").completed == before
-        assert list(lines)[-1] == "data: [DONE]"
-
-
-def test_a_client_that_leaves_ends_its_request(
+def test_a_stream_passes_event_by_event_and_a_client_that_leaves_ends_its_request(
     nginx: Server, counters: Callable[[str], Counters]
 ) -> None:
-    before = counters("ft-slow").cancelled
+    before = counters("ft-slow")
     with nginx.stream("/v1/completions", LONG) as stream:
-        next(stream.lines())
-    wait_until(lambda: counters("ft-slow").cancelled == before + 1, "the cancellation", 10)
+        assert next(stream.lines()).startswith("data: ")
+        assert counters("ft-slow").completed == before.completed
+    wait_until(lambda: counters("ft-slow").cancelled > before.cancelled, "the cancellation")
+
+
+def test_a_stream_passes_to_its_end(nginx: Server) -> None:
+    with nginx.stream("/v1/completions", SHORT) as stream:
+        assert list(stream.lines())[-1] == "data: [DONE]"
 
 
 @pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 413)])

@@ -115,13 +115,13 @@ def running(
         "PORT": str(port),
         "METRICS_BIND": f"127.0.0.1:{probes}",
         "CONFIG_FILE": str(write_configuration(folder / "model_config.json", {"llm": llm})),
-        "DRAIN_DELAY": "0",
+        "DRAIN_DELAY": "1",
     }
     installed, *arguments = shlex.split(unit.service("ExecStart"))
     command = [str(PROGRAMS / Path(installed).name), *arguments]
     confined = (sys.executable, "-c", CONFINED)
     with service(command, {**unit.variables(), **given}, folder, *confined) as found:
-        wait_until(found.is_ready, "the model", 30)
+        wait_until(found.is_ready, "the model")
         yield found
 
 
@@ -159,11 +159,11 @@ def test_reload_reads_the_configuration_again(running: Service) -> None:
     (program, *arguments) = shlex.split(unit.service("ExecReload"))
     assert (program, arguments) == ("/bin/kill", ["-HUP", "$MAINPID"])
     running.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: "reloaded: 1 model" in running.api.log_text(), "the reload", 60)
+    wait_until(lambda: "reloaded: 1 model" in running.api.log_text(), "the reload")
 
 
 def test_sigterm_to_the_master_alone_ends_it_after_its_streams(running: Service) -> None:
-    """The last test: KillMode=mixed."""
+    """The last test: KillMode=mixed, and DRAIN_DELAY over."""
     assert unit.service("KillMode") == "mixed"
     with running.api.stream("/v1/completions", STORY) as stream:
         lines = stream.lines()
@@ -171,6 +171,7 @@ def test_sigterm_to_the_master_alone_ends_it_after_its_streams(running: Service)
         running.process.terminate()
         assert list(lines)[-1] == "data: [DONE]"
     assert running.process.wait(60) == 0
+    assert "stopping in 1 s" in running.api.log_text()
 
 
 def test_systemd_reads_it(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_choices_are_the_schemas(part: str) -> None:
 
 
 def examples() -> list[str]:
-    """The configuration files on the page, the user guide's last."""
+    """The configuration files on the page, the example last."""
     return [block.text for block in blocks(PAGE) if block.language == "json"]
 
 

@@ -83,7 +83,7 @@ def job(prompt: str | list[int], *, max_tokens: int = 40, **fields: Any) -> Gene
         request=Generation(model="any", sampling=Sampling(**{"temperature": 0, **sampling}), **own),
         vocabulary_size=tokenizer().vocabulary_size,
         context=RequestContext("request"),
-        patience=10,
+        patience=60,
         when_ended=lambda: None,
     )
 

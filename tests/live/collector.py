@@ -19,7 +19,6 @@ from tests.live.waiting import wait_until
 
 NANOSECONDS = 1e9
 HEXADECIMAL = re.compile(r'"(traceId|spanId|parentSpanId)"\s*:\s*"([0-9a-f]*)"')
-SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,7 @@ class Collector:
 
     def of(self, trace_id: str, root: str) -> dict[str, Received]:
         """The spans of a trace by their names, once the one that is called `root` is there."""
-        wait_until(
-            lambda: any(s.name == root for s in self._of(trace_id)), f"the span {root}", SECONDS
-        )
+        wait_until(lambda: any(s.name == root for s in self._of(trace_id)), f"the span {root}")
         return {span.name: span for span in self._of(trace_id)}
 
     def _of(self, trace_id: str) -> list[Received]:

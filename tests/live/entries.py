@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from app.types import REASONING_PARSERS, TOOL_CALL_PARSERS
@@ -14,6 +14,8 @@ EMBEDDING_MODELS = ("all-minilm-l6-v2", *(name for name in VARIANTS if name.star
 
 # Machines that run tests are busy, and a connection that takes long is not what is tested.
 PATIENT: Mapping[str, float] = {"connect": 20}
+# Of a scripted Triton, that waits for its test.
+LONG: Mapping[str, float] = {"connect": 60, "first_token": 120, "between_tokens": 120, "total": 300}
 
 # Keys of a Triton model's entry under its own name.
 OWN_KEYS: Mapping[str, Mapping[str, Any]] = {
@@ -58,3 +60,21 @@ def entries(grpc_url: str, http_url: str) -> dict[str, Any]:
         "embedding": [encoder(name) for name in EMBEDDING_MODELS],
         "rerank": [encoder("minilm-reranker")],
     }
+
+
+def only(sections: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """The same configuration with these models alone, which is sooner loaded."""
+    return {
+        kind: [entry for entry in models if entry["name"] in names]
+        for kind, models in sections.items()
+    }
+
+
+def unhurried(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """The same configuration, whose models wait long for their Triton."""
+    timeouts = {"llm": LONG, "embedding": {"connect": 60}, "rerank": {"connect": 60}}
+    slow = {
+        kind: [{**entry, "timeouts": limits} for entry in sections[kind]]
+        for kind, limits in timeouts.items()
+    }
+    return {**sections, **slow}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,20 @@ from tests.live.contracts import write_contracts
 from tests.live.entries import entries as all_entries
 from tests.live.http import Server
 from tests.live.servers import running, write_configuration
+
+# A busy machine starts two dozen models slowly.
+START_SECONDS = 150.0
+
+
+@contextmanager
+def started(server: TritonServer) -> Iterator[TritonServer]:
+    """A Triton that is ready, however long that takes; it is stopped at the end."""
+    try:
+        server.start()
+        server.wait_until_ready(START_SECONDS)
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +49,7 @@ def tritonserver(
     contracts = write_contracts(tmp_path_factory.mktemp("contracts"))
     repositories = [DEMO / "repository", variants, contracts]
     log = tmp_path_factory.mktemp("triton") / "log"
-    with TritonServer(repositories, *free_ports(3), log_file=log) as server:
-        server.wait_until_ready(90)
+    with started(TritonServer(repositories, *free_ports(3), log_file=log)) as server:
         yield server
         assert server.exit_code() is None, f"Triton ended by itself, see {log}"
 

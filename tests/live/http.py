@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TIMEOUT = 60.0
+TIMEOUT = 120.0
 JSON_HEADERS = {"Content-Type": "application/json"}
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.cli import main
 from demo.environment import DEMO, ensure_environment
 from demo.ports import free_ports
 from demo.triton import TritonServer
 from tests.live.encoders import EMBEDDINGS, FIXED, RERANKERS, SIZE, write_encoders
 from tests.live.entries import PATIENT
+from tests.live.fixtures import started
 from tests.live.http import Server
-from tests.live.servers import PROJECT, running, write_configuration
+from tests.live.servers import running, write_configuration
 from tests.tokenizers.cl100k import cl100k_file, encode
 
 TEXTS = ["A cat sits on the mat.", "你好，世界 😊", "The weather is fine.", "cat", "a", "b c d"]
@@ -32,7 +31,7 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     ensure_environment(print)
     repository = write_encoders(tmp_path_factory.mktemp("encoders"))
     path = str(DEMO / "models" / "all-minilm-l6-v2")
-    with TritonServer([repository], *free_ports(3)) as server:
+    with started(TritonServer([repository], *free_ports(3))) as server:
         common = {"url": server.http_url, "path": path, "timeouts": PATIENT}
         openai = {**common, "triton_model": "pooled-fp32", "token_input": "cl100k"}
         sections: dict[str, Any] = {
@@ -129,12 +128,14 @@ def test_every_form_gives_the_same_scores(server: Server, model: str) -> None:
     assert raw["data"][0]["score"] == pytest.approx((5 - 12) / 8, abs=5e-3)
 
 
-def test_check_config_knows_every_form(configuration: Path) -> None:
-    command = [sys.executable, "-m", "app", "check-config", str(configuration), "--connect"]
-    environment = {**os.environ, "CL100K_FILE": str(cl100k_file())}
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = done.stdout.splitlines()
+def test_check_config_knows_every_form(
+    configuration: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CL100K_FILE", str(cl100k_file()))
+    code = main(["check-config", str(configuration), "--connect"])
+    printed = capsys.readouterr()
+    assert code == 0, printed.out + printed.err
+    lines = printed.out.splitlines()
     limit = f"its tensors hold {FIXED} tokens, not 256: longer inputs are cut to them"
     assert f"fixed-width: ready; {limit}" in lines
     assert {f"{name}: ready" for name in (*EMBEDDINGS, *RERANKERS)} - set(lines) == {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,11 +26,17 @@ from demo.counters import Counters, read_counters
 from demo.ports import free_ports
 from demo.triton import TritonServer
 from demo.variants import write_repository
-from tests.live.waiting import wait_until
+from tests.live.fixtures import START_SECONDS
+from tests.live.leaving import at_rest, num_running
+from tests.live.waiting import LATE, wait_until
 
 PROMPT = (1, 400, 300, 200)
-PATIENT = Timeouts(connect=20, first_token=30, between_tokens=30, total=120)
-HASTY = Timeouts(connect=1, first_token=1, between_tokens=1, total=60)
+PATIENT = Timeouts(connect=60, first_token=120, between_tokens=120, total=240)
+# Of a Triton that is gone, and of one that is silent.
+UNCONNECTED = Timeouts(connect=1, first_token=120, between_tokens=120, total=240)
+SILENT = Timeouts(connect=60, first_token=120, between_tokens=2, total=240)
+# ft-slow has 20 tokens a second: who sees the end of this has waited for it.
+ENDLESS = 1900
 
 
 @pytest.fixture(params=list(CHANNELS))
@@ -59,7 +66,7 @@ def own_triton(_own_triton: TritonServer) -> TritonServer:
         if _own_triton.is_ready():
             return _own_triton
     _own_triton.start()
-    _own_triton.wait_until_ready(60)
+    _own_triton.wait_until_ready(START_SECONDS)
     return _own_triton
 
 
@@ -81,15 +88,15 @@ def tokens_request(model: str, num_tokens: int) -> Any:
 
 
 def stream(
-    connection: GrpcConnection, model: str, num_tokens: int = 400, timeouts: Timeouts = PATIENT
+    connection: GrpcConnection, model: str, num_tokens: int = ENDLESS, timeouts: Timeouts = PATIENT
 ) -> ModelStream:
     return connection.stream(tokens_request(model, num_tokens), timeouts, is_cumulative=True)
 
 
 def begun(connection: GrpcConnection, timeouts: Timeouts = PATIENT) -> ModelStream:
-    """A stream of ft-slow whose first answer has come; the last would take 20 s."""
-    found = stream(connection, "ft-slow", 400, timeouts)
-    assert found.next(30) is not None
+    """A stream of ft-slow whose first answer has come."""
+    found = stream(connection, "ft-slow", ENDLESS, timeouts)
+    assert found.next(60) is not None
     return found
 
 
@@ -98,7 +105,7 @@ def rows(found: ModelStream) -> list[list[int]]:
     seen = []
     with suppress(EndOfStream):
         while True:
-            response = found.next(30)
+            response = found.next(60)
             assert response is not None
             ids, length = response.output("output_ids"), response.output("sequence_length")
             if ids is not None and length is not None:
@@ -109,7 +116,7 @@ def rows(found: ModelStream) -> list[list[int]]:
 def error_of(found: ModelStream) -> ApiError:
     try:
         while True:
-            found.next(30)
+            found.next(60)
     except ApiError as error:
         return error
 
@@ -133,10 +140,10 @@ def test_both_clients_are_told_the_same(tritonserver: TritonServer) -> None:
 
 
 def test_256_streams_at_once_all_complete(connection: GrpcConnection) -> None:
-    wanted = rows(stream(connection, "demo-chat", 16))[-1]
+    wanted = rows(stream(connection, "demo-chat", 6))[-1]
 
     def last_row(_: int) -> list[int]:
-        return rows(stream(connection, "demo-chat", 16))[-1]
+        return rows(stream(connection, "demo-chat", 6))[-1]
 
     with ThreadPoolExecutor(256) as pool:
         assert list(pool.map(last_row, range(256))) == [wanted] * 256
@@ -159,83 +166,97 @@ def test_a_failure_of_the_model_is_told_in_the_stream(connection: GrpcConnection
 def test_the_model_sees_a_stream_that_is_cancelled(
     connection: GrpcConnection, counters: Callable[[str], Counters]
 ) -> None:
-    before = counters("ft-slow")
+    before = at_rest(counters, "ft-slow")
     found = begun(connection)
     told = threading.Event()
     found.when_ended(told.set)
     found.cancel()
-    assert told.wait(2)
-    wait_until(lambda: counters("ft-slow").cancelled == before.cancelled + 1, "the cancellation", 5)
+    assert told.wait(60)
+    wait_until(lambda: counters("ft-slow").cancelled == before.cancelled + 1, "the cancellation")
     assert counters("ft-slow").completed == before.completed
 
 
 def test_a_stream_that_drains_goes_on_to_its_end(
     connection: GrpcConnection, counters: Callable[[str], Counters]
 ) -> None:
-    before = counters("ft-slow")
+    before = at_rest(counters, "ft-slow")
     found = stream(connection, "ft-slow", 20)
-    assert found.next(30)
+    assert found.next(60)
     told = threading.Event()
     found.when_ended(told.set)
     found.drain()
-    assert not told.wait(0.2)
-    assert told.wait(20)
-    wait_until(lambda: counters("ft-slow").completed == before.completed + 1, "the end", 5)
-    assert counters("ft-slow").cancelled == before.cancelled
+    assert told.wait(60)
+    # The model counts it before it sends the last answer.
+    after = counters("ft-slow")
+    assert (after.completed, after.cancelled) == (before.completed + 1, before.cancelled)
 
 
 def test_the_whole_time_of_a_stream_is_limited(
     connection: GrpcConnection, counters: Callable[[str], Counters]
 ) -> None:
-    before = counters("ft-slow")
+    before = at_rest(counters, "ft-slow")
+    assert connection.is_model_ready("ft-slow", "", 60)
     started = time.monotonic()
-    limits = Timeouts(connect=20, first_token=20, between_tokens=20, total=2)
-    assert isinstance(error_of(stream(connection, "ft-slow", 400, limits)), BackendTimeout)
-    assert time.monotonic() - started < 4
-    wait_until(lambda: counters("ft-slow").cancelled == before.cancelled + 1, "the cancellation", 5)
+    limits = Timeouts(connect=60, first_token=120, between_tokens=120, total=2)
+    assert isinstance(error_of(stream(connection, "ft-slow", timeouts=limits)), BackendTimeout)
+    assert 2 <= time.monotonic() - started < 2 + LATE
+    # A busy machine may not have begun it.
+    wait_until(lambda: num_running(counters("ft-slow")) == 0, "the cancellation")
+    assert counters("ft-slow").completed == before.completed
 
 
-def test_a_triton_that_is_killed_ends_all_streams_at_once(
+def test_a_triton_that_is_killed_ends_all_streams_and_is_found_when_it_is_back(
     client: str, own_triton: TritonServer
 ) -> None:
     connection = GrpcConnection(Address.parse(own_triton.grpc_url), client)
+    wanted = rows(stream(connection, "ft-slow", 4))[-1]
     first = begun(connection)
-    # The model answers one after the other, so these have nothing yet.
+    # Most of these have nothing yet.
     found = [first, *(stream(connection, "ft-slow") for _ in range(7))]
     ended = [threading.Event() for _ in found]
     for each, event in zip(found, ended, strict=True):
         each.when_ended(event.set)
     own_triton.kill()
-    started = time.monotonic()
+    killed_at = time.monotonic()
     assert {type(error_of(each)) for each in found} == {BackendUnavailable}
-    assert time.monotonic() - started < 1
-    assert all(event.wait(1) for event in ended)
-    started = time.monotonic()
+    assert all(event.wait(60) for event in ended)
     for _ in range(3):
         with pytest.raises(BackendUnavailable):
-            rows(stream(connection, "ft-slow", 4, HASTY))
-    assert time.monotonic() - started < 3
-
-
-def test_a_triton_that_comes_back_is_found_soon(client: str, own_triton: TritonServer) -> None:
-    connection = GrpcConnection(Address.parse(own_triton.grpc_url), client)
-    wanted = rows(stream(connection, "ft-slow", 4))[-1]
-    own_triton.kill()
-    down_until = time.monotonic() + 3
-    while time.monotonic() < down_until:
-        with pytest.raises(BackendUnavailable):
-            connection.is_model_ready("ft-slow", "", 1)
-        time.sleep(0.1)
+            rows(stream(connection, "ft-slow", 4, UNCONNECTED))
+    assert time.monotonic() - killed_at < 3 + LATE
     own_triton.start()
-    own_triton.wait_until_ready(60)
+    own_triton.wait_until_ready(START_SECONDS)
+    back_at = time.monotonic()
 
     def is_ready() -> bool:
         with suppress(ApiError):
             return connection.is_model_ready("ft-slow", "", 1)
         return False
 
-    wait_until(is_ready, "the reconnection", 2)
+    wait_until(is_ready, "the reconnection")
+    assert time.monotonic() - back_at < 2 + LATE
     assert rows(stream(connection, "ft-slow", 4))[-1] == wanted
+
+
+def test_a_triton_that_is_gone_is_tried_again_soon(client: str) -> None:
+    """However long it is gone: by itself gRPC would need 40 s for eight attempts."""
+    tries: list[float] = []
+
+    def turn_away(server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                server.accept()[0].close()
+                tries.append(time.monotonic())
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=turn_away, args=(server,), daemon=True).start()
+        connection = GrpcConnection(Address.parse("{}:{}".format(*server.getsockname())), client)
+        started = time.monotonic()
+        while len(tries) < 8:
+            with pytest.raises(BackendUnavailable):
+                connection.is_model_ready("ft-slow", "", 1)
+            assert time.monotonic() - started < 5 + LATE
+        server.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_triton_that_is_frozen_does_not_keep_its_callers(
@@ -243,21 +264,19 @@ def test_a_triton_that_is_frozen_does_not_keep_its_callers(
 ) -> None:
     connection = GrpcConnection(Address.parse(own_triton.grpc_url), client)
     before = read_counters(own_triton.metrics_url, "ft-slow")
-    found = begun(connection, HASTY)
+    found = begun(connection, SILENT)
     os.killpg(own_triton.pid, signal.SIGSTOP)
     try:
         started = time.monotonic()
         assert isinstance(error_of(found), BackendTimeout)
-        assert time.monotonic() - started < 2
         with pytest.raises(BackendUnavailable):
             connection.is_model_ready("ft-slow", "", 1)
-        assert time.monotonic() - started < 3.5
+        assert time.monotonic() - started < 3 + LATE
         found.cancel()
     finally:
         os.killpg(own_triton.pid, signal.SIGCONT)
     wait_until(
         lambda: read_counters(own_triton.metrics_url, "ft-slow").cancelled > before.cancelled,
         "the cancellation",
-        10,
     )
     assert len(rows(stream(connection, "ft-slow", 4))[-1]) > len(PROMPT)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.live.http import Server
+from tests.live.http import OpenStream, Server
+from tests.live.leaving import (
+    COMPLETIONS,
+    LEAVING,
+    STORY,
+    Leave,
+    ReadCounters,
+    at_rest,
+    cancelled,
+    num_running,
+)
 from tests.live.servers import HOSTS, running
 from tests.live.test_encoders import ARTICLES, MODEL, QUESTION
-from tests.live.test_generation import CHAT, COMPLETIONS, chat, completion, text_of_chat
+from tests.live.test_generation import CHAT, chat, completion, text_of_chat
 
 
 @pytest.fixture(scope="module", params=HOSTS)
@@ -20,6 +31,9 @@ def server(
     configuration: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
+    if request.param == "gunicorn":
+        yield request.getfixturevalue("gateway")
+        return
     log = tmp_path_factory.mktemp(request.param) / "log"
     with running(request.param, configuration, log) as server:
         yield server
@@ -42,19 +56,36 @@ def test_streams_equal_whole_answers(server: Server) -> None:
     assert text_of_chat(server.events(CHAT, chat("你好"))) == whole
 
 
-def test_requests_do_not_wait_for_each_other(server: Server) -> None:
-    body = completion("Once upon a time", model="ft-slow", max_tokens=10)
-    with ThreadPoolExecutor(9) as pool:
-        slow = [pool.submit(server.events, COMPLETIONS, body) for _ in range(8)]
+def test_requests_do_not_wait_for_each_other(server: Server, counters: ReadCounters) -> None:
+    at_rest(counters, "ft-slow")
+    with ExitStack() as stack:
+        slow = [stack.enter_context(server.stream(COMPLETIONS, STORY)) for _ in range(8)]
+        assert len({beginning(stream) for stream in slow}) == 1
         assert server.get("/health").status == 200
         embedded = server.post("/v1/embeddings", {"model": MODEL, "input": "hello"})
         assert embedded.status == 200
-        assert not any(stream.done() for stream in slow), "the slow ones must still be running"
-        assert len({text_of(stream.result()) for stream in slow}) == 1
+        assert num_running(counters("ft-slow")) == 8, "the slow ones must still be running"
+    at_rest(counters, "ft-slow")
 
 
-def text_of(events: list[dict[str, object]]) -> str:
-    return "".join(choice["text"] for event in events for choice in event["choices"])  # type: ignore[attr-defined]
+def beginning(stream: OpenStream) -> str:
+    """The first characters, in however many events they come."""
+    text = ""
+    for line in stream.lines():
+        if line.startswith("data: "):
+            (choice,) = json.loads(line.removeprefix("data: "))["choices"]
+            text += choice["text"]
+        if len(text) >= 20:
+            break
+    return text[:20]
+
+
+@pytest.mark.parametrize("leave", LEAVING.values(), ids=LEAVING.keys())
+def test_a_client_that_leaves_ends_its_request(
+    server: Server, counters: ReadCounters, leave: Leave
+) -> None:
+    with cancelled(counters, "ft-slow"):
+        leave(server, STORY, counters)
 
 
 def test_errors_have_openais_shape(server: Server) -> None:

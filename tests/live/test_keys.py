@@ -18,8 +18,9 @@ from tests.applications import LLM, standard_configuration
 from tests.applications import write_configuration as write_standard
 from tests.faults.bench.gateway import NUM_WORKERS, Gateway
 from tests.faults.bench.processes import children
+from tests.live.entries import unhurried
 from tests.live.http import JSON_HEADERS, TIMEOUT, Answer, OpenStream, Server
-from tests.live.waiting import wait_until
+from tests.live.waiting import LATE, wait_until
 from tests.scripted_triton import ScriptedHttpTriton, ScriptedTriton, say
 
 PLAIN, MINUTE, ONE = "sk-plain-0123", "sk-minute-0123", "sk-one-0123"
@@ -29,7 +30,8 @@ LINES = (
     f"{MINUTE} name=minute requests_per_minute={LIMIT}",
     f"{ONE} name=one concurrent_requests=1 tokens_per_minute=100000",
 )
-SECONDS_TO_REFUSE = 5.0
+# Requests in a row that are refused until all workers are taken to refuse.
+MANY = 20
 
 
 class Keyed:
@@ -63,7 +65,7 @@ def keyed(
     _http_triton: ScriptedHttpTriton,
 ) -> Iterator[Keyed]:
     folder = tmp_path_factory.mktemp("keyed")
-    content = standard_configuration(_triton.address, _http_triton.address)
+    content = unhurried(standard_configuration(_triton.address, _http_triton.address))
     configuration = write_standard(folder, content)
     keys = folder / "keys.txt"
     keys.write_text("\n".join(LINES))
@@ -77,7 +79,7 @@ def keyed(
 
 def raw(server: Server, *lines: str) -> tuple[int, dict[str, object]]:
     """The status and the body of a request that is sent as it is written."""
-    with socket.create_connection((server.host, server.port), 10) as connection:
+    with socket.create_connection((server.host, server.port), TIMEOUT) as connection:
         connection.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1"))
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -134,15 +136,13 @@ def test_a_removed_key_is_refused_and_a_new_one_let_in(keyed: Keyed) -> None:
     keyed.write("sk-new-0123", *LINES[1:], LINES[0])
     wait_until(lambda: statuses(keyed, "sk-new-0123") == {200}, "a new key's arrival")
     keyed.write(*LINES)
-    changed_at = last_let_in = time.monotonic()
+    changed_at = time.monotonic()
     num_refused = 0
-    while num_refused < 20 and time.monotonic() - changed_at < 2 * SECONDS_TO_REFUSE:
+    while num_refused < MANY:
+        assert time.monotonic() - changed_at < 5 + LATE
         assert keyed.get(PLAIN).status == 200
-        num_refused += 1
-        if keyed.get("sk-new-0123").status == 200:
-            last_let_in, num_refused = time.monotonic(), 0
-    assert last_let_in - changed_at < SECONDS_TO_REFUSE
-    assert num_refused == 20
+        is_refused = keyed.get("sk-new-0123").status == 401
+        num_refused = num_refused + 1 if is_refused else 0
 
 
 def test_a_broken_file_leaves_the_keys_as_they_are(keyed: Keyed) -> None:
@@ -155,10 +155,11 @@ def test_a_broken_file_leaves_the_keys_as_they_are(keyed: Keyed) -> None:
 def test_a_worker_that_starts_while_the_file_is_broken_has_the_same_keys(keyed: Keyed) -> None:
     keyed.write("sk-other-0123 this is no option")
     before = children(keyed.server.pid)
+    num_ready = keyed.server.log_text().count("Worker ready")
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     wait_until(
-        lambda: keyed.server.log_text().count("Worker ready") == 2 * NUM_WORKERS, "two more", 60
+        lambda: keyed.server.log_text().count("Worker ready") == num_ready + NUM_WORKERS, "two more"
     )
     assert not set(children(keyed.server.pid)) & set(before)
     assert statuses(keyed, PLAIN) == {200}
@@ -178,9 +179,12 @@ def has_said(keyed: Keyed, words: str) -> bool:
 
 
 def test_each_worker_has_the_requests_of_a_minute(keyed: Keyed) -> None:
+    started = time.monotonic()
     answers = [keyed.get(MINUTE) for _ in range(30)]
+    # A busy machine may see the next minute begin.
+    num_windows = 1 + (time.monotonic() - started) // 60
     granted = sum(answer.status == 200 for answer in answers)
-    assert LIMIT <= granted <= NUM_WORKERS * LIMIT
+    assert LIMIT <= granted <= NUM_WORKERS * LIMIT * num_windows
     # Which worker takes a request is the system's choice: the last may meet one with some left.
     refused = [answer for answer in answers if answer.status == 429][-1]
     assert refused.json()["error"]["code"] == "rate_limit_exceeded"
@@ -189,7 +193,7 @@ def test_each_worker_has_the_requests_of_a_minute(keyed: Keyed) -> None:
 
 
 def test_a_client_that_goes_away_gives_its_place_back(keyed: Keyed, triton: ScriptedTriton) -> None:
-    triton.script = say(then_silent=30)
+    triton.script = say(then_silent=120)
     for _ in range(2):
         with ExitStack() as stack:
             found = []

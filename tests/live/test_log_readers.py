@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +21,24 @@ from tests.applications import (
     standard_configuration,
     write_configuration,
 )
+from tests.live.entries import unhurried
 from tests.live.http import Server
-from tests.live.servers import PROJECT
+from tests.live.servers import PROJECT, START_SECONDS
 from tests.live.waiting import wait_until
 from tests.scripted_triton import (
     ScriptedHttpTriton,
     ScriptedTriton,
 )
 
-SECONDS = 30.0
-# A line has about 500 bytes, a pipe room for 64 KiB.
-MORE_THAN_A_PIPE = 400
+# A line has about 500 bytes, the smallest pipe room for 4 KiB.
+PIPE_BYTES = 4096
+MORE_THAN_A_PIPE = 40
 
 
 @pytest.fixture
 def configuration(tmp_path: Path, triton: ScriptedTriton, http_triton: ScriptedHttpTriton) -> Path:
     return write_configuration(
-        tmp_path, standard_configuration(triton.address, http_triton.address)
+        tmp_path, unhurried(standard_configuration(triton.address, http_triton.address))
     )
 
 
@@ -63,56 +65,55 @@ def writing_to(descriptor: int, configuration: Path, **environment: str) -> Iter
             return False
 
     try:
-        wait_until(is_up, "the start", 60)
+        wait_until(is_up, "the start", START_SECONDS)
         yield server, process
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+class Told:
+    """What comes out of a descriptor, as far as it has come."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.text = b""
+        self._descriptor = descriptor
+        os.set_blocking(descriptor, False)
+
+    def read(self) -> bytes:
+        """All of it until now."""
+        with suppress(BlockingIOError):
+            while more := os.read(self._descriptor, 65536):
+                self.text += more
+        return self.text
 
 
 def test_a_reader_that_stalls_stops_nobody(configuration: Path) -> None:
     reader, writer = os.pipe()
+    assert fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES) == PIPE_BYTES
     with writing_to(writer, configuration) as (server, process):
         for _ in range(MORE_THAN_A_PIPE):
             assert server.get("/nothing").status == 404
         # It still has what it could not write, and then writes it.
-        read = b""
-        os.set_blocking(reader, False)
-
-        def num_lines() -> int:
-            nonlocal read
-            try:
-                while more := os.read(reader, 65536):
-                    read += more
-            except BlockingIOError:
-                pass
-            return read.count(b"GET /nothing")
-
-        wait_until(lambda: num_lines() == MORE_THAN_A_PIPE, "the lines", SECONDS)
-        assert all(json.loads(line) for line in read.splitlines())
+        told = Told(reader)
+        wait_until(lambda: told.read().count(b"GET /nothing") == MORE_THAN_A_PIPE, "the lines")
+        assert all(json.loads(line) for line in told.read().splitlines())
         for _ in range(MORE_THAN_A_PIPE):
             server.get("/nothing")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(SECONDS) == 0
+        assert process.wait(60) == 0
     os.close(reader)
     os.close(writer)
 
 
-@pytest.mark.parametrize(("no_color", "is_coloured"), [("", True), ("1", False)])
-def test_a_terminal(configuration: Path, no_color: str, is_coloured: bool) -> None:
+def test_a_terminal(configuration: Path) -> None:
     reader, writer = pty.openpty()
-    environment = {"TERM": "xterm", "NO_COLOR": no_color}
-    with writing_to(writer, configuration, **environment) as (server, _):
+    with writing_to(writer, configuration, TERM="xterm", NO_COLOR="") as (server, _):
         server.get("/nothing")
-        read = b""
-
-        def is_told() -> bool:
-            nonlocal read
-            read += os.read(reader, 65536)
-            return b"GET /nothing 404 in" in read
-
-        wait_until(is_told, "the line", SECONDS)
-    assert b'{"time"' not in read
-    assert (b"\x1b[" in read) is is_coloured
+        told = Told(reader)
+        wait_until(lambda: b"GET /nothing 404 in" in told.read(), "the line")
+    assert b'{"time"' not in told.text
+    assert b"\x1b[" in told.text
     os.close(reader)
     os.close(writer)

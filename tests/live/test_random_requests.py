@@ -15,7 +15,7 @@ from tests.live.choices import CHAT, COMPLETIONS, Choice, streamed, whole
 from tests.live.http import Server
 
 TOKENIZER = load_tokenizer(DEMO / "models/demo-chat")
-NUM_COMPLETIONS, NUM_CHATS, NUM_RANKED = 60, 40, 20
+NUM_COMPLETIONS, NUM_CHATS, NUM_RANKED = 40, 30, 20
 MAX_TOKENS = 24
 LAWS = settings(
     derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]

@@ -25,8 +25,7 @@ from tests.live.waiting import wait_until
 CHAT_FOLDER = DEMO / "models/demo-chat"
 PROMPT = "Once upon a time"
 NUM_WORKERS = 2
-SECONDS = 60.0
-PAUSE = 0.05
+PAUSE = 0.15
 
 Write = Callable[..., Path]
 
@@ -67,7 +66,7 @@ def reload(running: Service) -> None:
     """Send SIGHUP and wait until every worker has the new configuration."""
     before = running.logged("reloaded: ")
     running.signal(signal.SIGHUP)
-    wait_until(lambda: running.logged("reloaded: ") == before + NUM_WORKERS, "the reload", SECONDS)
+    wait_until(lambda: running.logged("reloaded: ") >= before + NUM_WORKERS, "the reload")
 
 
 def served(server: Server) -> list[str]:
@@ -99,21 +98,26 @@ def load(server: Server, model: str) -> Iterator[list[int]]:
 
 @contextmanager
 def streams(server: Server, model: str) -> Iterator[list[str | None]]:
-    """Streams of 2 s of `model`, one after another; gives how they end, None for not at all."""
+    """Streams of 2 s of `model`, one after another, of which the first has begun.
+
+    Gives how they end, None for not at all.
+    """
     body = completion(PROMPT, model=model, max_tokens=40)
     reasons: list[str | None] = []
-    has_ended = threading.Event()
+    has_begun, has_ended = threading.Event(), threading.Event()
 
     def stream() -> None:
         while not has_ended.is_set():
             with server.stream(COMPLETIONS, body) as found:
                 is_there = found.response.status == 200
+                has_begun.set()
                 reasons.append(_reason(list(found.lines())) if is_there else None)
             has_ended.wait(PAUSE)
 
     with ThreadPoolExecutor(1) as pool:
         client = pool.submit(stream)
         try:
+            assert has_begun.wait(60)
             yield reasons
         finally:
             has_ended.set()
@@ -167,7 +171,7 @@ def refused(running: Service) -> None:
     told = "the configuration is not reloaded"
     before = running.logged(told)
     running.signal(signal.SIGHUP)
-    wait_until(lambda: running.logged(told) == before + 1, "the refusal", SECONDS)
+    wait_until(lambda: running.logged(told) > before, "the refusal")
 
 
 def test_a_worker_that_dies_comes_back_with_the_last_good_configuration(
@@ -177,7 +181,7 @@ def test_a_worker_that_dies_comes_back_with_the_last_good_configuration(
     write(first={}).write_text("broken")
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: len(running.workers() - workers) == NUM_WORKERS, "the respawn", SECONDS)
+    wait_until(lambda: len(running.workers() - workers) == NUM_WORKERS, "the respawn")
     assert served(running.server) == before
     assert running.server.post(COMPLETIONS, completion(PROMPT, model="first")).status == 200
 
@@ -190,16 +194,15 @@ def test_of_two_reloads_at_once_the_later_one_counts(running: Service, write: Wr
     wait_until(
         lambda: all(served(running.server) == ["first", "later"] for _ in range(8)),
         "the later one",
-        SECONDS,
     )
 
 
 def test_more_and_fewer_workers_lose_no_call(running: Service) -> None:
     with load(running.server, "first") as statuses:
         running.signal(signal.SIGTTIN)
-        wait_until(lambda: len(running.workers()) == NUM_WORKERS + 1, "one more", SECONDS)
+        wait_until(lambda: len(running.workers()) == NUM_WORKERS + 1, "one more")
         running.signal(signal.SIGTTOU)
-        wait_until(lambda: len(running.workers()) == NUM_WORKERS, "one fewer", SECONDS)
+        wait_until(lambda: len(running.workers()) == NUM_WORKERS, "one fewer")
         num_answers = len(statuses)
-        wait_until(lambda: len(statuses) > num_answers + 2, "more answers", SECONDS)
+        wait_until(lambda: len(statuses) > num_answers + 2, "more answers")
     assert set(statuses) == {200}

@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from demo.triton import TritonServer
 from tests.live.contracts import TENSOR_MODELS, TEXT_MODELS, VLLM_MODELS
 from tests.live.entries import PATIENT
 from tests.live.http import Server
-from tests.live.servers import PROJECT, running, write_configuration
+from tests.live.servers import PROJECT, START_SECONDS, running, write_configuration
 from tests.live.test_generation import COMPLETIONS, completion
 from tests.live.waiting import wait_until
 
@@ -33,16 +35,57 @@ def openai_api(*arguments: str) -> subprocess.CompletedProcess[str]:
         cwd=PROJECT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=START_SECONDS,
         check=False,
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_open_stream_is_finished_when_the_server_is_told_to_stop(
-    configuration: Path, tmp_path: Path, number: signal.Signals
+@contextmanager
+def listening(entries: dict[str, Any], folder: Path, host: str) -> Iterator[Server]:
+    """The installed program at this address, started in `folder`, where others' modules are."""
+    for name in ("app.py", "wsgi.py"):
+        (folder / name).write_text("raise SystemExit('a stranger was imported')")
+    models = [entry for entry in entries["llm"] if entry["name"] == "ft-slow"]
+    path, log = write_configuration(folder / "models.json", {"llm": models}), folder / "log"
+    (port,) = free_ports(1)
+    command = Path(sys.executable).with_name("openai-api")
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [command, "--host", host, "--port", str(port), "--workers", "1"],
+            cwd=folder,
+            env={**os.environ, "CONFIG_FILE": str(path)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    server = Server(host, port, log, process.pid)
+    try:
+        wait_until(lambda: is_up(server, process), "the start", START_SECONDS)
+        yield server
+        assert process.wait(START_SECONDS) == 0, server.log_text()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def is_up(server: Server, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, server.log_text()
+    try:
+        return server.get("/health").status == 200
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("host", "number"),
+    [("::1", signal.SIGINT), ("127.0.0.1", signal.SIGTERM), ("localhost", signal.SIGTERM)],
+)
+def test_it_listens_where_it_is_told_to_and_finishes_an_open_stream_when_told_to_stop(
+    entries: dict[str, Any], tmp_path: Path, host: str, number: signal.Signals
 ) -> None:
-    with running("gunicorn", configuration, tmp_path / "log") as server:
+    with listening(entries, tmp_path, host) as server:
         body = completion("Once upon a time", model="ft-slow", max_tokens=30)
         with server.stream(COMPLETIONS, body) as stream:
             lines = stream.lines()
@@ -73,7 +116,7 @@ def test_a_broken_configuration_under_another_host_is_no_traceback(tmp_path: Pat
         env={**os.environ, "CONFIG_FILE": str(path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=START_SECONDS,
         check=False,
     )
     assert found.returncode == 4
@@ -81,71 +124,50 @@ def test_a_broken_configuration_under_another_host_is_no_traceback(tmp_path: Pat
     assert "Traceback" not in found.stderr
 
 
-def test_a_port_of_another_protocol_harms_its_own_model_alone(
-    tritonserver: TritonServer, tmp_path: Path
-) -> None:
-    content: dict[str, Any] = {
-        "llm": [{"name": "demo-chat", "url": tritonserver.grpc_url, "path": CHAT_MODEL}],
-        "embedding": [{"name": "swapped", "url": tritonserver.grpc_url, "path": MINILM}],
+@pytest.fixture(scope="module")
+def misconfigured(
+    tritonserver: TritonServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """One model that is right, two with the port of another protocol, one with a wrong backend."""
+    grpc, http = tritonserver.grpc_url, tritonserver.http_url
+    chat = {"path": CHAT_MODEL, "timeouts": PATIENT}
+    minilm = {"path": MINILM, "timeouts": PATIENT}
+    content: dict[str, object] = {
+        "llm": [
+            {**chat, "name": "demo-chat", "url": grpc},
+            {**chat, "name": "swapped-chat", "url": http},
+            {**chat, "name": "mine", "url": grpc, "triton_model": "vllm"},
+        ],
+        "embedding": [{**minilm, "name": "swapped", "url": grpc}],
     }
-    swapped = {"name": "swapped-chat", "url": tritonserver.http_url, "path": CHAT_MODEL}
-    content["llm"].append(swapped)
-    path = write_configuration(tmp_path / "models.json", content)
-    with running("gunicorn", path, tmp_path / "log") as server:
-        answer = server.post("/v1/embeddings", {"model": "swapped", "input": "hello"})
-        assert answer.status in (502, 503)
-        report = server.get("/readyz")
-        assert report.status == 503
-        assert report.json()["models"]["demo-chat"]["ready"] is True
-        assert report.json()["models"]["swapped"]["cause"]
-        assert server.post(COMPLETIONS, completion("a", model="swapped-chat")).status == 503
-        for hint in (GRPC_PORT, HTTP_PORT):
-            assert hint in server.log_text()
+    base = tmp_path_factory.mktemp("misconfigured")
+    path = write_configuration(base / "models.json", content)
+    with running("gunicorn", path, base / "log") as server:
+        yield server
     assert "Traceback" not in server.log_text()
 
 
-MISMATCHES: list[tuple[str, dict[str, Any], str]] = [
-    ("embedding", {"output_config": {"name": "wrong"}}, "no output wrong"),
-    ("embedding", {"input_config": {"input_ids": "wrong"}}, "fit input_config"),
-    ("embedding", {"triton_model": "demo-chat"}, "declares"),
-    ("rerank", {"output_config": {"name": "wrong"}}, "no output wrong"),
-    ("llm", {"triton_model": "all-minilm-l6-v2"}, "input_lengths"),
-    ("llm", {"triton_model": "nothing"}, "nothing"),
-]
-
-
-@pytest.mark.parametrize(("section", "changes", "words"), MISMATCHES)
-def test_check_config_finds_what_does_not_fit_the_triton(
-    tritonserver: TritonServer, tmp_path: Path, section: str, changes: dict[str, Any], words: str
-) -> None:
-    url, folder, model = {
-        "llm": (tritonserver.grpc_url, CHAT_MODEL, "demo-chat"),
-        "embedding": (tritonserver.http_url, MINILM, "all-minilm-l6-v2"),
-        "rerank": (tritonserver.http_url, MINILM, "minilm-reranker"),
-    }[section]
-    entry = {"name": "mine", "url": url, "path": folder, "triton_model": model}
-    right = write_configuration(tmp_path / "right.json", {section: [entry]})
-    wrong = write_configuration(tmp_path / "wrong.json", {section: [{**entry, **changes}]})
-    assert openai_api("check-config", str(right), "--connect").returncode == 0
-    found = openai_api("check-config", str(wrong), "--connect")
-    assert found.returncode == 1
-    assert words in found.stdout
-    assert "Traceback" not in found.stderr
+def test_a_port_of_another_protocol_harms_its_own_model_alone(misconfigured: Server) -> None:
+    server = misconfigured
+    answer = server.post("/v1/embeddings", {"model": "swapped", "input": "hello"})
+    assert answer.status in (502, 503)
+    report = server.get("/readyz")
+    assert report.status == 503
+    assert report.json()["models"]["demo-chat"]["ready"] is True
+    assert report.json()["models"]["swapped"]["cause"]
+    assert server.post(COMPLETIONS, completion("a", model="swapped-chat")).status == 503
+    for hint in (GRPC_PORT, HTTP_PORT):
+        assert hint in server.log_text()
 
 
 def test_a_request_to_a_model_of_another_backend_is_not_the_clients_mistake(
-    tritonserver: TritonServer, tmp_path: Path
+    misconfigured: Server,
 ) -> None:
     """Nor is anything else of the request looked at first."""
-    entry = {"name": "mine", "url": tritonserver.grpc_url, "path": CHAT_MODEL}
-    content: dict[str, object] = {"llm": [{**entry, "triton_model": "vllm"}]}
-    path = write_configuration(tmp_path / "models.json", content)
-    with running("gunicorn", path, tmp_path / "log") as server:
-        answer = server.post(COMPLETIONS, completion("Hello", model="mine", temperature=0.5))
-        assert (answer.status, answer.json()["error"]["code"]) == (502, "backend_error")
-    assert 'these are the inputs of a vLLM model; set "backend": "vllm"' in (
-        tmp_path / "log"
-    ).read_text().replace("\\", "")
+    answer = misconfigured.post(COMPLETIONS, completion("Hello", model="mine", temperature=0.5))
+    assert (answer.status, answer.json()["error"]["code"]) == (502, "backend_error")
+    told = 'these are the inputs of a vLLM model; set "backend": "vllm"'
+    assert told in misconfigured.log_text().replace("\\", "")
 
 
 OTHERS = ("tensorrt_llm", "vllm")
@@ -154,9 +176,15 @@ TENSORRT_LLM = 'inputs of a TensorRT-LLM model; set "backend": "tensorrt_llm"'
 VLLM = 'inputs of a vLLM model; set "backend": "vllm"'
 GRPC_PORT = "this looks like Triton's gRPC port; embedding and rerank need its HTTP port"
 HTTP_PORT = "this looks like Triton's HTTP or metrics port; language models need its gRPC port"
-# Entries in the wrong section, with the wrong backend or with the wrong port; section, model in
-# Triton, keys, what is told.
-MISPLACED: list[tuple[str, str, dict[str, Any], str]] = [
+# Entries that do not fit the Triton, and those in the wrong section, with the wrong backend or with
+# the wrong port; section, model in Triton, keys, what is told.
+UNFIT: list[tuple[str, str, dict[str, Any], str]] = [
+    ("embedding", "all-minilm-l6-v2", {"output_config": {"name": "wrong"}}, "no output wrong"),
+    ("embedding", "all-minilm-l6-v2", {"input_config": {"input_ids": "wrong"}}, "fit input_config"),
+    ("embedding", "demo-chat", {}, "declares"),
+    ("rerank", "minilm-reranker", {"output_config": {"name": "wrong"}}, "no output wrong"),
+    ("llm", "all-minilm-l6-v2", {}, "input_lengths"),
+    ("llm", "nothing", {}, "nothing"),
     ("embedding", "minilm-reranker", {}, "move the entry to rerank"),
     ("rerank", "all-minilm-l6-v2", {}, "move the entry to embedding"),
     ("rerank", "embed-pooled", {}, "move the entry to embedding"),
@@ -169,70 +197,63 @@ MISPLACED: list[tuple[str, str, dict[str, Any], str]] = [
     ("embedding", "all-minilm-l6-v2", {"url": "grpc_url"}, GRPC_PORT),
     ("rerank", "minilm-reranker", {"url": "grpc_url"}, GRPC_PORT),
 ]
+FIT = [
+    ("llm", "demo-chat"),
+    ("embedding", "all-minilm-l6-v2"),
+    ("rerank", "minilm-reranker"),
+]
 
 
-def test_check_config_names_the_cause_of_every_entry_that_is_in_the_wrong_place(
-    tritonserver: TritonServer, tmp_path: Path
-) -> None:
+def checked(
+    triton: TritonServer, folder: Path, models: Sequence[tuple[str, str, dict[str, Any]]]
+) -> subprocess.CompletedProcess[str]:
+    """What check-config says of entry-0, entry-1 and so on."""
     content: dict[str, Any] = {"llm": [], "embedding": [], "rerank": []}
-    for number, (section, model, keys, _) in enumerate(MISPLACED):
+    for number, (section, model, keys) in enumerate(models):
         is_language = section == "llm"
         url = keys.get("url", "grpc_url" if is_language else "http_url")
         entry = {
-            **keys,
-            "name": f"entry-{number}",
-            "url": getattr(tritonserver, url),
             "path": CHAT_MODEL if is_language else MINILM,
             "triton_model": model,
             "timeouts": PATIENT,
+            **keys,
+            "name": f"entry-{number}",
+            "url": getattr(triton, url),
         }
         content[section].append(entry)
-    path = write_configuration(tmp_path / "models.json", content)
-    found = openai_api("check-config", str(path), "--connect")
+    path = write_configuration(folder / "models.json", content)
+    return openai_api("check-config", str(path), "--connect")
+
+
+def test_check_config_names_the_cause_of_every_entry_that_does_not_fit_the_triton(
+    tritonserver: TritonServer, tmp_path: Path
+) -> None:
+    found = checked(tritonserver, tmp_path, [row[:3] for row in UNFIT])
     assert found.returncode == 1, found.stderr
     lines = found.stdout.splitlines()
-    for number, misplaced in enumerate(MISPLACED):
+    for number, unfit in enumerate(UNFIT):
         told = [line for line in lines if line.startswith(f"entry-{number}: ")]
-        assert misplaced[-1] in told[-1], misplaced
+        assert unfit[-1] in told[-1], unfit
+    assert "Traceback" not in found.stderr
 
 
-def test_the_log_tells_how_an_answer_ended(gateway: Server) -> None:
-    gateway.post(
+def test_check_config_finds_what_fits_the_triton(
+    tritonserver: TritonServer, tmp_path: Path
+) -> None:
+    found = checked(tritonserver, tmp_path, [(*row, {}) for row in FIT])
+    assert found.returncode == 0, found.stdout + found.stderr
+    for number in range(len(FIT)):
+        assert f"entry-{number}: ready" in found.stdout
+
+
+def test_the_log_tells_how_an_answer_ended(misconfigured: Server) -> None:
+    server = misconfigured
+    server.post(
         COMPLETIONS, completion("Once upon a time", max_tokens=7), **{"x-request-id": "end-1"}
     )
     # Its line is written once the answer is sent.
-    wait_until(lambda: '"request_id":"end-1"' in gateway.log_text(), "the line", 20)
-    found = [line for line in gateway.log_text().splitlines() if "end-1" in line]
+    wait_until(lambda: '"request_id":"end-1"' in server.log_text(), "the line")
+    found = [line for line in server.log_text().splitlines() if "end-1" in line]
     (told,) = (json.loads(line) for line in found)
     assert (told["prompt_tokens"], told["completion_tokens"]) == (5, 7)
     assert told["finish_reasons"] == ["length"]
-
-
-@pytest.mark.parametrize("host", ["::1", "127.0.0.1", "localhost"])
-def test_it_listens_where_it_is_told_to_from_any_folder(
-    configuration: Path, tmp_path: Path, host: str
-) -> None:
-    for name in ("app.py", "wsgi.py"):
-        (tmp_path / name).write_text("raise SystemExit('a stranger was imported')")
-    (port,) = free_ports(1)
-    command = Path(sys.executable).with_name("openai-api")
-    process = subprocess.Popen(
-        [command, "--host", host, "--port", str(port), "--workers", "1"],
-        cwd=tmp_path,
-        env={**os.environ, "CONFIG_FILE": str(configuration)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        server = Server(host, port, tmp_path / "log", process.pid)
-        wait_until(lambda: is_up(server), "the start", 30)
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def is_up(server: Server) -> bool:
-    try:
-        return server.get("/health").status == 200
-    except OSError:
-        return False

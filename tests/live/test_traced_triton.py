@@ -12,7 +12,8 @@ from demo.environment import DEMO, Environment
 from demo.ports import free_ports
 from demo.triton import TritonServer
 from tests.live.collector import Collector, collecting, told_to
-from tests.live.entries import entries
+from tests.live.entries import entries, only
+from tests.live.fixtures import started
 from tests.live.http import Server
 from tests.live.servers import running, write_configuration
 from tests.live.test_generation import COMPLETIONS, completion
@@ -31,6 +32,8 @@ class TracedTriton(TritonServer):
     def _command(self, environment: Environment) -> list[str]:
         settings = ("mode=opentelemetry", "level=TIMESTAMPS", "rate=1")
         settings += (f"opentelemetry,url={self._url}/v1/traces",)
+        # Milliseconds until a span is sent.
+        settings += ("opentelemetry,bsp_schedule_delay=100",)
         options = [word for setting in settings for word in ("--trace-config", setting)]
         return [*super()._command(environment), *options]
 
@@ -47,15 +50,14 @@ def server(
 ) -> Iterator[Server]:
     """gunicorn with one worker in front of that Triton."""
     base = tmp_path_factory.mktemp("traced")
-    with TracedTriton([DEMO / "repository"], collector.url, log_file=base / "triton") as triton:
-        triton.wait_until_ready(90)
-        content = {
-            section: [entry for entry in given if entry["name"] in MODELS]
-            for section, given in entries(triton.grpc_url, triton.http_url).items()
-        }
+    traced = TracedTriton([DEMO / "repository"], collector.url, log_file=base / "triton")
+    with started(traced) as triton:
+        content = only(entries(triton.grpc_url, triton.http_url), MODELS)
         path = write_configuration(base / "models.json", content)
         with running("gunicorn", path, base / "log", **told_to(collector)) as found:
             yield found
+        # Nobody waits for what it still has to do.
+        triton.kill()
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from app.errors import (
 )
 from app.observability import metrics
 from app.observability.exposition import metrics_text
+from app.observability.gauges import follow, sample
 from app.observability.metrics import Answered
-from app.observability.sampling import follow, sample
 from tests.observability.samples import Samples
 from tests.observability.tallies import finished
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from app.observability import metrics
 from app.observability.exposition import metrics_text
+from app.observability.gauges import follow
 from app.observability.metrics import Answered
 from app.observability.request_metrics import count_running
-from app.observability.sampling import follow
 from app.tally import GAP_SECONDS, TokenTimes
 from tests.observability.samples import Samples
 from tests.observability.tallies import STARTED, Choice, begun, finished

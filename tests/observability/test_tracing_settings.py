@@ -58,7 +58,7 @@ def test_missing_packages_are_told_at_the_start(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert found.returncode == 2
     assert "TRACING: needs packages: install openai_api[tracing], or unset it" in found.stderr
@@ -85,7 +85,7 @@ def test_without_tracing_nothing_of_it_is_loaded(
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=300,
     )
     assert found.stdout.strip() == "[]"
     assert "OTEL_EXPORTER_OTLP_ENDPOINT is set, and TRACING is not" in found.stderr

@@ -12,8 +12,8 @@ import pytest
 
 from app.observability import metrics
 from app.observability.exposition import metrics_text
+from app.observability.gauges import follow
 from app.observability.instruments import PREFIX
-from app.observability.sampling import follow
 from app.observability.vllm_names import ALIASES, LABELS, VLLM_PREFIX, Alias
 from app.observability.worker_files import FOLDER, SLOT
 from tests.observability.samples import Samples, Series

@@ -11,6 +11,7 @@ import pytest
 from demo.ports import LOOPBACK, free_ports
 from demo.triton import TritonServer
 from tests.applications import closed_port
+from tests.live.entries import only
 from tests.live.servers import write_configuration
 from tests.live.services import Service, service
 from tests.live.waiting import wait_until
@@ -37,10 +38,7 @@ def watched(
 ) -> Iterator[Watched]:
     """Two workers that have answered, refused and failed, and a Prometheus that saw it."""
     folder = tmp_path_factory.mktemp("watched")
-    chosen: dict[str, Any] = {
-        section: [entry for entry in models if entry["name"] in SERVED]
-        for section, models in entries.items()
-    }
+    chosen = only(entries, SERVED)
     (chat,) = (entry for entry in chosen["llm"] if entry["name"] == "demo-chat")
     away = f"{LOOPBACK}:{closed_port()}"
     chosen["llm"] += [

@@ -20,8 +20,8 @@ from tests.packages.programs import environment, program
 from tests.prometheus.expressions import CONFIGURATION, RULE_FILES
 
 KIND = "prometheus"
-START_SECONDS = 60.0
-STOP_SECONDS = 20.0
+START_SECONDS = 150.0
+STOP_SECONDS = 60.0
 TIMEOUT = 30.0
 # So that rates have data after seconds, and not after a minute.
 INTERVALS = {

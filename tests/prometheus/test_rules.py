@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from app.observability.exposition import metrics_text
-from app.observability.sampling import follow
+from app.observability.gauges import follow
 from tests.observability.test_metrics import Load
 from tests.prometheus.expressions import CONFIGURATION, RULE_FILES, RULE_TESTS, alerts, rules
 from tests.prometheus.server import promtool

@@ -24,7 +24,8 @@ from tests.prometheus.expressions import (
 from tests.prometheus.server import prometheus
 from tests.prometheus.traffic import AWAY, LLM, LONG, NARROW, SLOW
 
-RATE_SECONDS = 120
+# Longer than a busy machine needs to ask all of it.
+RATE_SECONDS = 600
 UP = 'up{job="openai_api"}'
 # Expressions without data here, and why.
 EMPTY = {
@@ -74,6 +75,19 @@ def has_data(watched: Watched, expression: str) -> bool:
 
 def wait_for_data(watched: Watched, expression: str) -> None:
     wait_until(lambda: has_data(watched, expression), f"data of {expression}", PLENTY)
+
+
+def known(watched: Watched, expression: str) -> float:
+    """The value of the only series, also where the last look at the server came too late."""
+    found: list[float] = []
+
+    def is_known() -> bool:
+        value = watched.prometheus.value(expression)
+        found[:] = [] if value is None else [value]
+        return bool(found)
+
+    wait_until(is_known, f"a value of {expression}", PLENTY)
+    return found[0]
 
 
 def test_both_jobs_are_read(watched: Watched) -> None:
@@ -163,13 +177,9 @@ def test_the_numbers_are_those_of_the_traffic(watched: Watched) -> None:
 def test_the_times_between_tokens_are_those_of_the_answers(watched: Watched) -> None:
     """Each choice's first message counts none; together they are the answers' time."""
     gaps = "openai_api_time_between_tokens_seconds"
-    value = watched.prometheus.value
-    count = value(f'{gaps}_count{{model="{LLM}"}}')
-    seconds = value(f'{gaps}_sum{{model="{LLM}"}}')
-    decode = value(f'openai_api_phase_seconds_sum{{model="{LLM}",phase="decode"}}')
-    assert count is not None
-    assert seconds is not None
-    assert decode is not None
+    count = known(watched, f'{gaps}_count{{model="{LLM}"}}')
+    seconds = known(watched, f'{gaps}_sum{{model="{LLM}"}}')
+    decode = known(watched, f'openai_api_phase_seconds_sum{{model="{LLM}",phase="decode"}}')
     assert 0 < count <= watched.traffic.num_completion
     # Two choices of a request run side by side, so their times may add up to twice the request's.
     assert decode * 0.5 <= seconds <= decode * 2
@@ -183,23 +193,23 @@ def test_open_connections_are_more_than_open_requests(watched: Watched) -> None:
         next(stream.lines())
         wait_until(lambda: (value("openai_api_open_requests") or 0) >= 1, "it", PLENTY)
         wait_until(lambda: (value("openai_api_open_connections") or 0) >= 1, "it", PLENTY)
-    assert value("openai_api_max_connections") == 2 * 2048
+    assert known(watched, "openai_api_max_connections") == 2 * 2048
 
 
 def test_a_prometheus_with_a_key(
     tritonserver: TritonServer, tmp_path: Path, entries: dict[str, list[dict[str, object]]]
 ) -> None:
-    """At the server's own port, as the file's comment says; without the key it sees nothing."""
+    """At the server's own port, as the file's comment says; without the key nobody sees them."""
     models = [entry for entry in entries["llm"] if entry["name"] == LLM]
     path = write_configuration(tmp_path / "models.json", {"llm": models})
+    lines = ("authorization:", "  credentials_file: api_key")
+    (tmp_path / "api_key").write_text("sk-monitoring")
     with service(path, tmp_path / "log", API_KEYS="sk-monitoring", WORKERS="1") as served:
-        where = {"gateway:9100": f"{LOOPBACK}:{served.server.port}"}
-        triton = {"triton:8002": tritonserver.metrics_url.split("/")[2]}
-        lines = ("authorization:", "  credentials_file: api_key")
-        with_key = {f"    # {line}\n": f"    {line}\n" for line in lines}
-        for folder, edits, is_up in (("without", {}, 0), ("with", with_key, 1)):
-            (tmp_path / folder).mkdir()
-            (tmp_path / folder / "api_key").write_text("sk-monitoring")
-            with prometheus(tmp_path / folder, {**where, **triton, **edits}) as found:
-                wait_until(lambda: found.value(UP) is not None, "a look", PLENTY)
-                assert found.value(UP) == is_up
+        assert served.server.get("/metrics").status == 401
+        edits = {
+            "gateway:9100": f"{LOOPBACK}:{served.server.port}",
+            "triton:8002": tritonserver.metrics_url.split("/")[2],
+            **{f"    # {line}\n": f"    {line}\n" for line in lines},
+        }
+        with prometheus(tmp_path, edits) as found:
+            wait_until(lambda: found.value(UP) == 1, "a look that succeeds", PLENTY)

@@ -13,7 +13,7 @@ SERVED = (LLM, SLOW, EMBEDDING, RERANKER)
 # One with a single place, and one whose Triton is not there.
 NARROW, AWAY = "narrow", "away"
 STORY: dict[str, Any] = {"prompt": "Once upon a time", "temperature": 0}
-LONG = {**STORY, "max_tokens": 400, "repetition_penalty": 1.3}
+LONG = {**STORY, "max_tokens": 900, "repetition_penalty": 1.3}
 QUESTION = [{"role": "user", "content": "How do I start the server?"}]
 NUM_ROUNDS = 3
 # Enough for the breaker of each of two workers.

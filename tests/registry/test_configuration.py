@@ -13,7 +13,7 @@ from app.registry.files import ConfigurationFiles
 from app.types import Task
 from tests.registry.files import EMBEDDING, INFO, LLM, RERANK, load, paths, problems, write_folder
 
-# In the form of the user guide: every key that its examples use.
+# Every key that the older openai_api had.
 GUIDE = {
     "model_infos": [
         {

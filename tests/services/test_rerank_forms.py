@@ -1,4 +1,4 @@
-"""The paths and bodies of rerank: user guide, Cohere v2, Text Embeddings Inference: api 7."""
+"""The paths and bodies of rerank: the OpenAI list's, Cohere v2's, Text Embeddings Inference's."""
 
 from __future__ import annotations
 

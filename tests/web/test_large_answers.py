@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from app.web.responses import PIECE_BYTES, json_response
+from app.web.json_answers import PIECE_BYTES, json_response
 
 QUOTES = 2
 

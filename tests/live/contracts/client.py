@@ -55,7 +55,7 @@ class Stream:
 
     def next(self) -> Message:
         """The next response."""
-        result, error = self._answers.get(timeout=20)
+        result, error = self._answers.get(timeout=60)
         if error is not None:
             return Message({}, True, error.message())
         response = result.get_response()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -57,16 +56,3 @@ def greedy(contracts: ContractClient) -> Callable[[list[int], int], list[int]]:
         return ids[:-1] if ids[-1] == END_ID else ids
 
     return answer
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Wait until a condition holds, at most 5 s."""
-
-    def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 5.0
-        while not condition():
-            assert time.monotonic() < deadline, "not within 5 s"
-            time.sleep(0.02)
-
-    return wait

@@ -1,7 +1,7 @@
 """JSON, and JSON schemas, as grammars.
 
 What a schema leaves open has an end here, so that a small language model reaches it: a string
-without maxLength has at most 24 characters, a number 6 digits, an array or a free object 3 entries,
+without maxLength has at most 12 characters, a number 6 digits, an array or a free object 3 entries,
 and free JSON is nested 2 deep.
 """
 
@@ -24,7 +24,7 @@ from tests.live.contracts.grammar import (
 )
 from tests.live.contracts.regex_grammar import regex_grammar
 
-MAX_STRING = 24
+MAX_STRING = 12
 MAX_ENTRIES = 3
 MAX_DEPTH = 2
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.live.contracts import SLOW_MODEL
 from tests.live.contracts.client import tensor_request, tensor_request_v05
+from tests.live.leaving import FEW_TOKENS, at_rest
+from tests.live.waiting import wait_until
 
 PROMPT = [0, 1, 294, 202, 834, 4, 2, 202, 1, 295, 202]
 OTHER = [0, 75, 76]
@@ -192,29 +194,30 @@ def test_guided_decoding_is_enforced(ask, decode, kind, guide, fits, is_greedy):
     assert fits(decode(tokens(ask(model="trt-llm-v020", max_tokens=400, **options))))
 
 
-def test_a_request_is_stopped_by_another_of_its_name(contracts, counters, eventually):
-    before = counters(SLOW_MODEL)
-    stream = contracts.stream(
-        SLOW_MODEL, tensor_request([PROMPT], 200, streaming=True, end_id=NEVER), "one"
-    )
+def endless(contracts, name=""):
+    """A stream of 20 tokens a second that has begun, and 95 s to go."""
+    arrays = tensor_request([PROMPT], 1900, streaming=True, end_id=NEVER)
+    stream = contracts.stream(SLOW_MODEL, arrays, name)
     stream.next()
+    return stream
+
+
+def test_a_request_is_stopped_by_another_of_its_name(contracts, counters):
+    before = at_rest(counters, SLOW_MODEL)
+    stream = endless(contracts, "one")
     (answer,) = contracts.stream(SLOW_MODEL, tensor_request([[0]], 1, stop=True), "one").rest()
     assert (answer.tensors, answer.is_final) == ({}, True)
-    assert len(stream.rest()) < 20
-    eventually(lambda: counters(SLOW_MODEL).cancelled == before.cancelled + 1)
+    assert len(stream.rest()) < FEW_TOKENS
+    wait_until(lambda: counters(SLOW_MODEL).cancelled == before.cancelled + 1, "the cancellation")
 
 
-def test_a_cancelled_request_stops(contracts, counters, eventually):
-    before = counters(SLOW_MODEL)
-    stream = contracts.stream(
-        SLOW_MODEL, tensor_request([PROMPT], 200, streaming=True, end_id=NEVER)
-    )
-    stream.next()
-    stream.cancel()
-    eventually(lambda: counters(SLOW_MODEL).cancelled == before.cancelled + 1)
+def test_a_cancelled_request_stops(contracts, counters):
+    before = at_rest(counters, SLOW_MODEL)
+    endless(contracts).cancel()
+    wait_until(lambda: counters(SLOW_MODEL).cancelled == before.cancelled + 1, "the cancellation")
     after = counters(SLOW_MODEL)
     assert (after.completed, after.started) == (before.completed, before.started + 1)
-    assert after.tokens - before.tokens < 40
+    assert after.tokens - before.tokens < FEW_TOKENS
 
 
 @pytest.mark.parametrize(
