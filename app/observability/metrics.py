@@ -159,7 +159,12 @@ def breaker_changed(model: str, replica: int, state: str) -> None:
 
 
 def backends_asked(model: str, num_ready: int, num_backends: int) -> None:
-    """So many of a model's Tritons have said that they are ready."""
+    """So many of a model's Tritons have said that they are ready.
+
+    Of a model that is configured no more nothing is noted: they may have been asked before.
+    """
+    if instruments.model_label(model) != model:
+        return
     child(_backends, model).set(num_backends)
     child(_backends_ready, model).set(num_ready)
 

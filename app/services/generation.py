@@ -100,7 +100,10 @@ def generate(
     check_capabilities(request, capabilities, model.tokenizer.vocabulary_size)
 
     def chunks(group: Group, place: Place) -> Chunks:
-        call = begin_call(context.trace, request, group[0].max_tokens, len(group))
+        with ExitStack() as unless_begun:
+            unless_begun.enter_context(place)
+            call = begin_call(context.trace, request, group[0].max_tokens, len(group))
+            unless_begun.pop_all()
         here = context if call is None else replace(context, trace=call)
         found = _chunks(model, group, request, here, patience, place)
         if prompt_log.is_on():

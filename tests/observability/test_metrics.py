@@ -187,3 +187,6 @@ def test_a_model_that_is_configured_no_more_has_no_load() -> None:
     assert found.value("max_requests_running", model="old") == 0
     assert found.value("backends", model="old") == 0
     assert found.value("requests_running", model="new") == 1
+    # A question that was under way when it was taken out.
+    metrics.backends_asked("old", 0, 2)
+    assert read().value("backends", model="old") == 0
