@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-# A browser and its servers are started once, so one process has all that use them.
-WHOLE = "tests/browser/"
-# A long file that begins last keeps one process busy when the others have nothing left.
-LONG = (WHOLE, "tests/faults/", "tests/live/", "tests/hostile/", "tests/demo/", "tests/clients/")
+# A browser and servers are started once, so one process has all that use them.
+WHOLE = ("tests/browser/", "tests/faults/load/", "tests/faults/service/")
+# What takes long and begins last keeps one process busy when the others have nothing left.
+LONG = (*WHOLE, "tests/faults/", "tests/live/", "tests/hostile/", "tests/demo/", "tests/clients/")
 
 
 class Schedule(LoadFileScheduling):
-    """Files, and the folder that stays together."""
+    """Files, and the folders that stay together."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return WHOLE if nodeid.startswith(WHOLE) else str(super()._split_scope(nodeid))
+        folders = (folder for folder in WHOLE if nodeid.startswith(folder))
+        return next(folders, None) or str(super()._split_scope(nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)

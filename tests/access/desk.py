@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import pytest
@@ -29,6 +30,11 @@ class Desk:
             lease.end(Tally())
             raise
         return lease
+
+
+def own_records(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """What was logged here, and not by a thread of another test."""
+    return [record for record in caplog.records if record.name.startswith("app.access")]
 
 
 def refusal(begin: Callable[[], object]) -> RateLimitExceeded:

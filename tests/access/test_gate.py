@@ -10,6 +10,7 @@ from app.access.gate import Gate, open_gate
 from app.access.keys import Limits
 from app.errors import AuthenticationError
 from app.settings import Settings
+from tests.access.desk import own_records
 
 
 def gate(**environment: str) -> Gate:
@@ -20,12 +21,12 @@ def gate(**environment: str) -> Gate:
 
 def test_without_keys_there_is_no_gate(caplog: pytest.LogCaptureFixture) -> None:
     assert open_gate(Settings.load({})) is None
-    assert caplog.records == []
+    assert own_records(caplog) == []
 
 
 def test_limits_without_keys_are_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     assert open_gate(Settings.load({"KEY_TOKENS_PER_MINUTE": "5"})) is None
-    (record,) = caplog.records
+    (record,) = own_records(caplog)
     assert "have no effect without API_KEYS or API_KEYS_FILE" in record.getMessage()
 
 

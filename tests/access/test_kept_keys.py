@@ -13,6 +13,7 @@ from app.access.key_file import INTERVAL
 from app.errors import AuthenticationError, ConfigurationError
 from app.lifecycle.service_folder import ServiceFolder
 from app.settings import Settings
+from tests.access.desk import own_records
 
 GOOD = "sk-old name=web requests_per_minute=5 tokens_per_minute=none\nsk-other\n"
 BROKEN = "sk-secret two words\n"
@@ -58,7 +59,7 @@ def test_the_last_good_keys_and_limits_count(
         assert after.identify(key) == before.identify(key)
     with pytest.raises(AuthenticationError):
         after.identify("sk-secret")
-    (record,) = (each for each in caplog.records if each.name.startswith("app.access"))
+    (record,) = own_records(caplog)
     assert record.levelno == logging.ERROR
     assert "API_KEYS_FILE" in record.getMessage()
     assert "sk-" not in record.getMessage()
@@ -109,5 +110,5 @@ def test_a_folder_that_is_full_or_gone_is_told_and_no_failure(
 ) -> None:
     folder.path.rmdir()
     assert started(path, folder).identify("sk-old").name == "web"
-    (record,) = (each for each in caplog.records if each.name.startswith("app.access"))
+    (record,) = own_records(caplog)
     assert record.levelno == logging.WARNING

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -13,6 +14,7 @@ from app.access.key_file import INTERVAL, MAX_BYTES, KeyFile
 from app.access.keys import Limits, find_key
 from app.errors import AuthenticationError, ConfigurationError
 from app.settings import Settings
+from tests.access.desk import own_records
 
 
 class Clock:
@@ -122,11 +124,30 @@ def test_a_broken_file_is_told_once_and_changes_nothing(
     for _ in range(3):
         clock.pass_interval()
         assert accepted(file) == {"sk-old", "sk-both"}
-    (record,) = (each for each in caplog.records if each.name.startswith("app.access"))
+    (record,) = own_records(caplog)
     assert record.levelno == logging.ERROR
     assert "the keys stay as they were" in record.getMessage()
     assert "sk-" not in record.getMessage()
     path.write_text("sk-new\n")
+    clock.pass_interval()
+    assert accepted(file) == {"sk-new"}
+
+
+def test_a_reading_that_fails_in_passing_is_made_again(
+    file: KeyFile, path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_text("sk-new\n")
+    clock.pass_interval()
+
+    def refused(*_: object) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("app.offload.run", refused)
+        with pytest.raises(RuntimeError):
+            file.keys()
+        # The others do not pay for it.
+        assert accepted(file) == {"sk-old", "sk-both"}
     clock.pass_interval()
     assert accepted(file) == {"sk-new"}
 

@@ -12,15 +12,28 @@ from demo.triton import TritonServer
 from tests.faults.bench.common import Bench
 from tests.faults.bench.gateway import Gateway
 from tests.faults.bench.proxy import FaultProxy
-from tests.faults.bench.repository import entries, proxied_entries, write_models
+from tests.faults.bench.repository import (
+    SHORT_MODELS,
+    WHOLE_MODELS,
+    entries,
+    model_names,
+    proxied_entries,
+    soon_entries,
+    write_models,
+)
 from tests.faults.bench.words import Words
 from tests.live.servers import write_configuration
 
 
 @pytest.fixture(scope="session")
-def models(demo_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def models(
+    demo_environment: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+) -> Path:
     """The bench's model repository."""
-    return write_models(tmp_path_factory.mktemp("bench-models"))
+    names = WHOLE_MODELS if pytestconfig.getoption("whole") else SHORT_MODELS
+    return write_models(tmp_path_factory.mktemp("bench-models"), names)
 
 
 @pytest.fixture(scope="session")
@@ -46,14 +59,19 @@ def proxies(bench_triton: TritonServer) -> Iterator[tuple[FaultProxy, FaultProxy
 @pytest.fixture(scope="session")
 def bench_gateway(
     bench_triton: TritonServer,
+    models: Path,
     proxies: tuple[FaultProxy, FaultProxy],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Gateway]:
     """The gateway, which is started before its Triton is."""
     folder = tmp_path_factory.mktemp("bench-gateway")
-    direct = entries(bench_triton.grpc_url, bench_triton.http_url)
+    direct = entries(bench_triton.grpc_url, bench_triton.http_url, model_names(models))
     proxied = proxied_entries(*(proxy.address for proxy in proxies))
-    content = {name: [*direct[name], *proxied.get(name, ())] for name in direct}
+    others = (soon_entries(direct), proxied)
+    content = {
+        kind: [*section, *(entry for other in others for entry in other.get(kind, ()))]
+        for kind, section in direct.items()
+    }
     path = write_configuration(folder / "models.json", dict(content))
     with Gateway(path, folder / "log").running() as gateway:
         yield gateway

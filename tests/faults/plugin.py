@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def case(request: pytest.FixtureRequest) -> Case:
     """The record of the test that asks for it, which has the mark `case`."""
     mark = request.node.get_closest_marker("case")
-    case = Case(*mark.args, is_whole=request.node.get_closest_marker("whole") is not None)
+    case = Case(*mark.args, is_whole=request.config.getoption("whole"))
     request.node.stash[CURRENT] = case
     request.config.stash[CASES].append(case)
     return case

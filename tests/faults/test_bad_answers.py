@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from itertools import product
 
 import pytest
 
-from tests.faults.bench.client import Body, Outcome, ask, ask_all, completion
-from tests.faults.bench.common import Bench, common_pass, until_well
+from tests.faults.bench.client import Body, Outcome, Streams, ask, ask_all, completion
+from tests.faults.bench.common import PATIENCE, Bench, common_pass, until_well
 from tests.faults.bench.faults import Fault
-from tests.faults.bench.repository import DEEDS, TIMEOUTS
+from tests.faults.bench.repository import DEEDS, SOON, soon
 from tests.faults.bench.script import Script
 from tests.faults.bench.words import Words
 from tests.faults.record import Case
@@ -52,7 +53,7 @@ def bodies(model: str, deeds: Mapping[str, str | None], prompt: str) -> list[Bod
             prompt,
             NUM_WORDS,
             Script(deed, AT.get(deed, 0)),
-            model,
+            soon(model) if deeds[deed] == "backend_timeout" else model,
             stream=is_stream,
             **({"logprobs": 1} if deed == "nan" else {}),
         )
@@ -101,7 +102,10 @@ def test_a7_encoders(bench: Bench, case: Case, model: str) -> None:
     case.injects(", ".join(deeds), len(deeds))
     with common_pass(bench, case) as watch:
         # One after another, because an encoder that sleeps holds up the others.
-        outcomes = [ask_encoder(bench, model, f"hello {word}") for word in deeds]
+        outcomes = [
+            ask_encoder(bench, soon(model) if word == "sleep" else model, f"hello {word}")
+            for word in deeds
+        ]
         watch.saw(outcomes)
         codes = ["backend_timeout" if word == "sleep" else "backend_error" for word in deeds]
         judge(case, outcomes, list(zip(deeds, codes, strict=True)))
@@ -120,13 +124,13 @@ def ask_encoder(bench: Bench, model: str, text: str) -> Outcome:
 def test_a7_exit(bench: Bench, case: Case, words: Words, is_stream: bool) -> None:
     case.title += ", streamed" if is_stream else ""
     case.injects("exit(1) of a Python stub at the third token")
-    body = completion(words.prompt(1), 9, Script("exit", 2), "llm-bad", stream=is_stream)
+    body = completion(words.prompt(1), 9, Script("exit", 2), soon("llm-bad"), stream=is_stream)
     with common_pass(bench, case, counted=("llm", "text-bad")) as watch:
         outcome = ask(bench.gateway.server, body)
         watch.saw([outcome])
         case.exactly("the answer is an error", outcome.kind in ("error", "frame"), True)
         case.exactly("its code", outcome.code, "backend_timeout")
-        bench.triton.stop()
+        bench.triton.kill()
         bench.restart_triton()
         watch.fault_is_over()
 
@@ -137,7 +141,9 @@ def test_a7_gibibyte(bench: Bench, case: Case, words: Words) -> None:
     case.injects("one response of 1 GiB, over gRPC")
     with common_pass(bench, case) as watch:
         before = max(each.rss for each in bench.gateway.usage().values())
-        outcome = ask(bench.gateway.server, completion("a", 1, Script("huge", 1024), "llm-bad"))
+        outcome = ask(
+            bench.gateway.server, completion("a", 1, Script("huge", 1024), soon("llm-bad"))
+        )
         watch.saw([outcome])
         case.exactly("its code", outcome.code in ("backend_error", "backend_timeout"), True)
         grown = max(each.rss for each in bench.gateway.usage().values()) - before
@@ -161,7 +167,7 @@ LIMITED = {
     for then, offset in product(("rst", "fin", "hang"), OFFSETS)
 }
 FEW = ("rst after 0 bytes", "fin after 60 bytes", "rst after 333 bytes", "hang after 500 bytes")
-DEADLINE = 2 * TIMEOUTS["first_token"] + 1.0
+DEADLINE = 2 * SOON["first_token"] + 1.0
 
 
 def broken_connections(bench: Bench, case: Case, words: Words, faults: Mapping[str, Fault]) -> None:
@@ -183,16 +189,17 @@ def one_fault(bench: Bench, words: Words, fault: Fault) -> list[Outcome]:
     server, prompt = bench.gateway.server, words.prompt(1)
     for proxy in (bench.grpc_proxy, bench.http_proxy):
         proxy.down = fault
-    outcomes = [
-        ask(server, completion(prompt, NUM_WORDS, model="llm-proxied", stream=is_stream))
+    bodies = [
+        completion(prompt, NUM_WORDS, model="llm-proxied", stream=is_stream)
         for is_stream in (True, False)
     ]
-    outcomes.append(ask(server, {"model": "embed-proxied", "input": prompt}, EMBEDDINGS))
+    embedding = Streams(server, [{"model": "embed-proxied", "input": prompt}], EMBEDDINGS)
+    outcomes = [*(ask(server, body) for body in bodies), *embedding.join()]
     for proxy in (bench.grpc_proxy, bench.http_proxy):
         proxy.heal()
         proxy.cut("rst")
     call = completion("a", 1, model="llm-proxied")
-    assert until_well(server, outcomes[-1].ended_at, call) < 10
+    assert until_well(server, time.monotonic(), call) < PATIENCE
     return outcomes
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.faults.record import Case, load, save
 from tests.faults.report import PAGE, main, renewed, row, table, verdict
+from tests.live.waiting import LATE
 
 
 def measured(number: int, title: str = "a title") -> Case:
@@ -43,12 +44,28 @@ def test_a_bar_of_counts_fails_the_test_and_is_told() -> None:
     assert "**silent: 1 (0)**" in row(case)[2]
 
 
-def test_a_time_fails_beyond_the_slack_only() -> None:
+@pytest.mark.parametrize(("is_whole", "most"), [(True, 2.0), (False, 2.0 + LATE)])
+def test_a_time_fails_beyond_the_slack_only(is_whole: bool, most: float) -> None:
     case = measured(1)
-    case.at_most("frame", 1.9, 1.0, slack=2)
+    case.is_whole = is_whole
+    case.at_most("frame", most - 0.1, 1.0, slack=2)
     assert verdict(case) == "**all but 1**"
     with pytest.raises(AssertionError):
-        case.at_most("frame", 2.1, 1.0, slack=2)
+        case.at_most("frame", most + 0.1, 1.0, slack=2)
+
+
+def test_the_short_form_may_be_late_but_not_larger() -> None:
+    with pytest.raises(AssertionError):
+        measured(1).at_most("size", 2.1, 1.0, "MiB", slack=2)
+
+
+def test_ratios_of_times_are_for_a_quiet_machine() -> None:
+    case = measured(1)
+    case.holds_if_whole("share", False, 0.8, "≥ 0.9")
+    assert verdict(case) == "**all but 1**"
+    case.is_whole = True
+    with pytest.raises(AssertionError):
+        case.holds_if_whole("share", False, 0.8, "≥ 0.9")
 
 
 def test_what_cannot_be_had_is_told() -> None:

@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,18 @@ import openai
 import pytest
 
 from tests.faults.bench.client import Outcome, Streams, ask, completion, kinds, percentile, streamed
-from tests.faults.bench.common import GOOD_CALL, Bench, common_pass
+from tests.faults.bench.common import GOOD_CALL, READY_SECONDS, Bench, common_pass
 from tests.faults.bench.gateway import Gateway
+from tests.faults.bench.repository import entries, soon
 from tests.faults.bench.script import Script
 from tests.faults.bench.words import Words
 from tests.faults.record import Case
+from tests.live.servers import write_configuration
 from tests.live.waiting import wait_until
 
 SPEAKING = Script(delay_ms=200)
+# Calls of an outage: the first ten find out.
+NUM_AWAY = 15
 # It says nothing before the case is over.
 WAITING = Script("hang", at=0)
 LONG = 400
@@ -33,52 +38,18 @@ def latest(outcomes: Sequence[Outcome], since: float) -> float:
     return max(each.ended_at for each in outcomes) - since
 
 
-def open_streams(bench: Bench, words: Words, each: int) -> tuple[Streams, Streams]:
-    """So many streams that speak, and as many that wait for their first token."""
+def open_streams(bench: Bench, words: Words, each: int, beside: int) -> tuple[Streams, Streams]:
+    """So many streams that speak, as many that wait for their first token; `beside` run already."""
     server, prompts = bench.gateway.server, [words.prompt(number) for number in range(each)]
     speaking = Streams(server, [streamed(prompt, LONG, SPEAKING) for prompt in prompts])
     speaking.wait_for_words(1)
     waiting = Streams(server, [streamed(prompt, LONG, WAITING) for prompt in prompts])
-    wait_until(lambda: bench.num_running("llm") == 2 * each, "that all of them run", 20)
+    wait_until(lambda: bench.num_running("llm") == 2 * each + beside, "that all of them run")
     return speaking, waiting
 
 
 def is_beginning(outcome: Outcome, words: Words, number: int) -> bool:
     return words.answer(words.prompt(number), LONG).startswith(outcome.text.rstrip("\ufffd"))
-
-
-def kill_under_streams(bench: Bench, case: Case, words: Words, each: int) -> None:
-    case.injects(f"kill -9 of Triton under {2 * each} streams, {each} of them before a token")
-    with common_pass(bench, case) as watch:
-        speaking, waiting = open_streams(bench, words, each)
-        killed_at = time.monotonic()
-        bench.triton.kill()
-        spoke, waited = speaking.join(), waiting.join()
-        watch.saw([*spoke, *waited])
-        case.exactly("streams with an error frame", kinds(spoke), {"frame": each})
-        case.at_most("to the last frame", latest(spoke, killed_at), 1.0)
-        # Behind a comment the status is out, so that only an event is left.
-        case.exactly(
-            "waiting streams that failed", sum(k.kind in ("error", "frame") for k in waited), each
-        )
-        case.at_most("to the last of these", latest(waited, killed_at), 1.0)
-        codes = {outcome.code for outcome in [*spoke, *waited]}
-        case.exactly("their codes", codes, {"backend_unavailable"})
-        right = [is_beginning(outcome, words, number) for number, outcome in enumerate(spoke)]
-        case.exactly("texts that were right so far", sum(right), each)
-        bench.restart_triton()
-        watch.fault_is_over()
-
-
-@pytest.mark.case("A1", "Triton is killed under live streams")
-def test_a1_quick(bench: Bench, case: Case, words: Words) -> None:
-    kill_under_streams(bench, case, words, 10)
-
-
-@pytest.mark.whole
-@pytest.mark.case("A1", "Triton is killed under 50 live streams")
-def test_a1(bench: Bench, case: Case, words: Words) -> None:
-    kill_under_streams(bench, case, words, 25)
 
 
 class Reader(threading.Thread):
@@ -98,36 +69,83 @@ class Reader(threading.Thread):
             self.error = error
 
 
+@contextmanager
+def reading(bench: Bench, words: Words, each: int) -> Iterator[list[Reader]]:
+    """So many that have a first chunk, and as many that wait for it."""
+    url, bodies = f"{bench.gateway.server.url}/v1", [words.prompt(number) for number in range(each)]
+    with openai.OpenAI(base_url=url, api_key="none", max_retries=0, timeout=120) as client:
+        speaking, waiting = (
+            [Reader(client, streamed(prompt, LONG, script)) for prompt in bodies]
+            for script in (SPEAKING, WAITING)
+        )
+        for reader in (*speaking, *waiting):
+            reader.start()
+        wait_until(lambda: all(reader.num_chunks for reader in speaking), "the first chunks")
+        wait_until(lambda: bench.num_running("llm") == 2 * each, "that all of them run")
+        yield [*speaking, *waiting]
+
+
+def check_readers(case: Case, readers: Sequence[Reader]) -> None:
+    for reader in readers:
+        reader.join(60)
+    raised = sum(isinstance(reader.error, openai.APIError) for reader in readers)
+    case.exactly("streams for which openai-python raises", raised, len(readers))
+
+
+def kill_under_streams(
+    bench: Bench, case: Case, words: Words, each: int, num_readers: int = 0
+) -> None:
+    case.injects(f"kill -9 of Triton under {2 * each} streams, {each} of them before a token")
+    with common_pass(bench, case) as watch, reading(bench, words, num_readers) as readers:
+        speaking, waiting = open_streams(bench, words, each, len(readers))
+        killed_at = time.monotonic()
+        bench.triton.kill()
+        spoke, waited = speaking.join(), waiting.join()
+        watch.saw([*spoke, *waited])
+        case.exactly("streams with an error frame", kinds(spoke), {"frame": each})
+        case.at_most("to the last frame", latest(spoke, killed_at), 1.0)
+        # Behind a comment the status is out, so that only an event is left.
+        case.exactly(
+            "waiting streams that failed", sum(k.kind in ("error", "frame") for k in waited), each
+        )
+        case.at_most("to the last of these", latest(waited, killed_at), 1.0)
+        codes = {outcome.code for outcome in [*spoke, *waited]}
+        case.exactly("their codes", codes, {"backend_unavailable"})
+        right = [is_beginning(outcome, words, number) for number, outcome in enumerate(spoke)]
+        case.exactly("texts that were right so far", sum(right), each)
+        check_readers(case, readers)
+        bench.restart_triton()
+        watch.fault_is_over()
+
+
+@pytest.mark.case("A1", "Triton is killed under live streams")
+def test_a1_quick(bench: Bench, case: Case, words: Words) -> None:
+    kill_under_streams(bench, case, words, 8, num_readers=3)
+
+
+@pytest.mark.whole
+@pytest.mark.case("A1", "Triton is killed under 50 live streams")
+def test_a1(bench: Bench, case: Case, words: Words) -> None:
+    kill_under_streams(bench, case, words, 25)
+
+
+@pytest.mark.whole
 @pytest.mark.case("A1", "openai-python reads while Triton is killed")
 def test_a1_openai_python(bench: Bench, case: Case, words: Words) -> None:
     case.injects("kill -9 of Triton under 10 streams that openai-python reads")
-    with common_pass(bench, case) as watch:
-        url = f"{bench.gateway.server.url}/v1"
-        with openai.OpenAI(base_url=url, api_key="none", max_retries=0, timeout=30) as client:
-            speaking, waiting = (
-                [Reader(client, streamed(words.prompt(n), LONG, script)) for n in range(5)]
-                for script in (SPEAKING, WAITING)
-            )
-            for reader in speaking:
-                reader.start()
-            wait_until(lambda: all(each.num_chunks for each in speaking), "the first chunks", 30)
-            for reader in waiting:
-                reader.start()
-            wait_until(lambda: bench.num_running("llm") == 10, "that all of them run", 20)
-            readers = [*speaking, *waiting]
-            bench.triton.kill()
-            for reader in readers:
-                reader.join(30)
-        raised = [isinstance(each.error, openai.APIError) for each in readers]
-        case.exactly("streams for which openai-python raises", sum(raised), len(readers))
+    with common_pass(bench, case) as watch, reading(bench, words, 5) as readers:
+        bench.triton.kill()
+        check_readers(case, readers)
         bench.restart_triton()
         watch.fault_is_over()
 
 
 @pytest.fixture
 def own_gateway(bench: Bench, tmp_path: Path) -> Gateway:
-    """Another gateway for the same Triton, not started yet."""
-    return bench.gateway.twin(tmp_path / "log")
+    """Another gateway for the same Triton, with two of its models, not started yet."""
+    content = entries(bench.triton.grpc_url, bench.triton.http_url, ("llm", "embed"))
+    path = write_configuration(tmp_path / "models.json", dict(content))
+    return Gateway(path, tmp_path / "log")
 
 
 @pytest.mark.case("A2", "Triton is not there when the gateway starts")
@@ -146,7 +164,7 @@ def test_a2(bench: Bench, case: Case, own_gateway: Gateway) -> None:
         case.at_most("slowest of them", max(each.seconds for each in calls), 1.0)
         bench.restart_triton()
         watch.fault_is_over()
-        wait_until(lambda: server.get("/readyz").status == 200, "readiness", 10)
+        wait_until(lambda: server.get("/readyz").status == 200, "readiness")
         assert watch.over_at is not None
         case.at_most("ready again", time.monotonic() - watch.over_at, 2.0)
 
@@ -160,14 +178,14 @@ def outage(bench: Bench, case: Case, seconds: float) -> None:
         before = bench.grpc_proxy.tally["connections"]
         until = time.monotonic() + seconds
         num_proxied = 0
-        while time.monotonic() < until:
+        while time.monotonic() < until or len(calls) < NUM_AWAY:
             calls.append(ask(server, GOOD_CALL))
             num_proxied += ask(server, proxied).kind != "complete"
             time.sleep(0.25)
         attempts = (bench.grpc_proxy.tally["connections"] - before) / num_proxied
         case.at_most("connections opened per failed call, probes included", attempts, 1.1, "")
         bench.triton.start()
-        back = threading.Thread(target=bench.triton.wait_until_ready)
+        back = threading.Thread(target=bench.triton.wait_until_ready, args=(READY_SECONDS,))
         back.start()
         while back.is_alive():
             calls.append(ask(server, GOOD_CALL))
@@ -208,10 +226,11 @@ def stop_under_streams(bench: Bench, case: Case, words: Words, count: int) -> No
     server = bench.gateway.server
     prompts = [words.prompt(number) for number in range(count)]
     # Half of them are over before Triton's exit timeout of 3 s, half are not.
-    lengths = [10 if number % 2 else LONG for number in range(count)]
+    lengths = [6 if number % 2 else LONG for number in range(count)]
     with common_pass(bench, case) as watch:
+        # Behind its exit timeout Triton 2.51.0 says nothing more, and may not end by itself.
         bodies = [
-            streamed(prompt, length, Script(delay_ms=100))
+            streamed(prompt, length, Script(delay_ms=100), soon("llm") if length == LONG else "llm")
             for prompt, length in zip(prompts, lengths, strict=True)
         ]
         streams = Streams(server, bodies)
@@ -232,7 +251,7 @@ def stop_under_streams(bench: Bench, case: Case, words: Words, count: int) -> No
             if outcome.kind == "complete"
         ]
         case.exactly("whole streams with another text", texts.count(False), 0)
-        bench.triton.stop()
+        bench.triton.kill()
         bench.restart_triton()
         watch.fault_is_over()
 
@@ -245,7 +264,7 @@ def _first_refusal(bench: Bench) -> Outcome:
         found.append(ask(bench.gateway.server, GOOD_CALL))
         return found[-1].kind != "complete"
 
-    wait_until(is_refused, "a refusal", 10)
+    wait_until(is_refused, "a refusal")
     return found[-1]
 
 

@@ -76,7 +76,7 @@ def asked(server: Server, ask: Callable[[], Answer]) -> tuple[Answer, list[str]]
     def told() -> str:
         return server.log_text()[before:]
 
-    wait_until(lambda: its_line.search(told()) is not None, "the line of the request", 20)
+    wait_until(lambda: its_line.search(told()) is not None, "the line of the request")
     return answer, told().splitlines()
 
 

@@ -17,7 +17,6 @@ from tests.live.waiting import wait_until
 from tests.observability.samples import Samples
 from tests.scripted_triton import ScriptedHttpTriton, encoder_of_scores, token_vectors
 
-SOON = 10.0
 NUM_LEAVING = 80
 
 
@@ -27,7 +26,7 @@ def busy(http_triton: ScriptedHttpTriton) -> Iterator[ScriptedHttpTriton]:
     may_end = threading.Event()
 
     def infer(tensors: dict[str, Any]) -> Any:
-        may_end.wait(60)
+        may_end.wait(600)
         return token_vectors(tensors)
 
     http_triton.infer = infer
@@ -47,7 +46,7 @@ def leave(server: Server, path: str, body: dict[str, Any]) -> None:
     for connection in leaving:
         connection.send(request(f"Content-Length: {len(raw)}", target=path, body=raw))
     enough = before + NUM_LEAVING
-    wait_until(lambda: num_running(server, body["model"]) == enough, "all of them", SOON)
+    wait_until(lambda: num_running(server, body["model"]) == enough, "all of them")
     for connection in leaving:
         connection.socket.close()
 
@@ -55,7 +54,7 @@ def leave(server: Server, path: str, body: dict[str, Any]) -> None:
 def test_the_places_of_those_who_left_are_free(server: Server, busy: ScriptedHttpTriton) -> None:
     """Also of those who waited for a connection to Triton, of which there are fewer."""
     leave(server, "/v1/embeddings", {"model": EMBEDDING, "input": ["a"] * 9})
-    wait_until(lambda: num_running(server, EMBEDDING) == 0, "the free places", SOON)
+    wait_until(lambda: num_running(server, EMBEDDING) == 0, "the free places")
     busy.infer = token_vectors
     body = {"model": EMBEDDING, "input": "a"}
     assert server.post("/v1/embeddings", body).status == 200
@@ -66,4 +65,4 @@ def test_so_are_those_of_pairs(server: Server, busy: ScriptedHttpTriton, path: s
     busy.config, busy.output = encoder_of_scores(), "logits"
     body = {"model": RERANKER, "query": "a", "documents": ["b"], "text_1": "a", "text_2": "b"}
     leave(server, path, body)
-    wait_until(lambda: num_running(server, RERANKER) == 0, "the free places", SOON)
+    wait_until(lambda: num_running(server, RERANKER) == 0, "the free places")

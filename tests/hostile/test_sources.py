@@ -18,11 +18,11 @@ def tree(name: str) -> ast.Module:
     return ast.parse((PROJECT / name).read_text())
 
 
-def calls(name: str) -> Iterator[tuple[str, ast.Call]]:
+@cache
+def calls(name: str) -> list[tuple[str, ast.Call]]:
     """Every call with the name that is called: `f` or `m.f`, without what is before."""
-    for node in ast.walk(tree(name)):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
+    nodes = (node for node in ast.walk(tree(name)) if isinstance(node, ast.Call))
+    return [(ast.unparse(node.func), node) for node in nodes]
 
 
 def imports(name: str) -> set[str]:

@@ -13,6 +13,10 @@ from tests.live.http import Server
 
 TIMEOUT = 30.0
 MAY_CLOSE = (400, 408, 413)
+SLOW_BODY = (
+    b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 1000\r\n\r\n{"
+)
 PROBE = b"GET /health HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n"
 
 
@@ -106,6 +110,16 @@ class Wire:
         """Whether the server ends the connection, without another byte, before TIMEOUT."""
         return self._rest == b"" and self._receive() == b""
 
+    def has_ended(self) -> bool:
+        """Whether the server has ended the connection by now; what it said is thrown away."""
+        self.socket.settimeout(0.0)
+        try:
+            return self.socket.recv(65536) == b""
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+
 
 @contextmanager
 def wire(server: Server, **options: Any) -> Iterator[Wire]:
@@ -115,6 +129,15 @@ def wire(server: Server, **options: Any) -> Iterator[Wire]:
         yield connection
     finally:
         connection.socket.close()
+
+
+def open_slow(server: Server, count: int) -> list[Wire]:
+    """Connections that have begun and do not go on: half of them in the head, half in the body."""
+    connections = []
+    for start in [b"GET /health HT", SLOW_BODY] * (count // 2):
+        connections.append(Wire(server))
+        connections[-1].send(start)
+    return connections
 
 
 def exchange(

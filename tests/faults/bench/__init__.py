@@ -11,7 +11,8 @@
             watch.fault_is_over()
 
 - `script.Script`: what one request asks of a language model, carried by its `seed`
-- `repository`: the Triton models `llm`, `llm-bad`, `text-bad`, `embed`, ..., and their entries
+- `repository`: the Triton models `llm`, `llm-bad`, `text-bad`, `embed`, ..., and their entries, of
+  which those named `...-soon` have short limits
 - `words.Words`: prompts, and the right text of every answer
 - `proxy.FaultProxy`: a TCP proxy that refuses, swallows, delays, cuts and corrupts; `faults.Fault`
 - `network.Namespace`: a link that can be cut as a dead host cuts it, where the machine allows it

@@ -119,7 +119,7 @@ class Streams:
         for thread in self._threads:
             thread.start()
 
-    def wait_for_words(self, count: int, seconds: float = 20.0) -> None:
+    def wait_for_words(self, count: int, seconds: float = 60.0) -> None:
         """Until each has that many pieces of text."""
         what = f"{count} words of each stream"
         self.wait_for(lambda outcome: outcome.num_words >= count, what, seconds)

@@ -24,16 +24,21 @@ from tests.faults.bench.client import Body, Outcome, ask, completion
 from tests.faults.bench.gateway import Gateway
 from tests.faults.bench.processes import has_stub
 from tests.faults.bench.proxy import FaultProxy
-from tests.faults.bench.repository import MODELS
+from tests.faults.bench.repository import model_names, soon
 from tests.faults.record import SLACK, Case
 from tests.live.http import Server
-from tests.live.waiting import wait_until
+from tests.live.waiting import LATE, wait_until
 
 RECOVERY_SECONDS = 2.0
+PATIENCE = RECOVERY_SECONDS * SLACK + LATE
+"""Seconds after which nobody waits for the recovery any more."""
+READY_SECONDS = 120.0
 NUM_GOOD = 10
 LAG_SECONDS = 0.05
 GOOD_CALL = completion("is it well", 3)
 COUNTED = ("llm", "llm-bad", "text-bad")
+LANGUAGE = (*COUNTED, *map(soon, COUNTED), "llm-proxied")
+EMBEDDING = ("embed", "embed-bad", soon("embed-bad"), "embed-proxied")
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Bench:
     def restart_triton(self) -> None:
         """Start it again after it was killed or stopped; returns when it is ready."""
         self.triton.start()
-        self.triton.wait_until_ready(60)
+        self.triton.wait_until_ready(READY_SECONDS)
 
     def recover(self) -> None:
         """Triton runs with all its stubs, and the gateway knows it."""
@@ -64,10 +69,11 @@ class Bench:
         if not self._is_triton_whole():
             self.triton.stop()
             self.restart_triton()
-        wait_until(self._is_well, "a good answer from every model", 60)
+        wait_until(self._is_well, "a good answer from every model", READY_SECONDS)
 
     def _is_triton_whole(self) -> bool:
-        return self.triton.is_ready() and all(has_stub(self.triton.pid, name) for name in MODELS)
+        names = model_names(self.triton.repositories[0])
+        return self.triton.is_ready() and all(has_stub(self.triton.pid, name) for name in names)
 
     def _ask(self, model: str) -> Outcome:
         return ask(self.gateway.server, completion("is it well", 2, model=model))
@@ -76,11 +82,11 @@ class Bench:
         server = self.gateway.server
         embedded = [
             server.post("/v1/embeddings", {"model": model, "input": "a"}).status
-            for model in ("embed", "embed-bad", "embed-proxied")
+            for model in EMBEDDING
         ]
-        answers = [self._ask(model).kind for model in (*COUNTED, "llm-proxied")]
+        answers = [self._ask(model).kind for model in LANGUAGE]
         # Each worker finds out for itself, by a request that is sent to it.
-        is_trusted = not self.gateway.left_alone() & {*COUNTED, "llm-proxied"}
+        is_trusted = not self.gateway.left_alone() & {*LANGUAGE}
         return set(answers) == {"complete"} and set(embedded) == {200} and is_trusted
 
     def num_running(self, model: str) -> int:
@@ -159,7 +165,7 @@ def until_well(server: Server, since: float, call: Body = GOOD_CALL) -> float:
     New connections meet any of the workers, so it takes `NUM_GOOD` answers in a row.
     """
     well_at, num_good = math.inf, 0
-    while num_good < NUM_GOOD and time.monotonic() - since < RECOVERY_SECONDS * SLACK:
+    while num_good < NUM_GOOD and time.monotonic() - since < PATIENCE:
         if ask(server, call).kind == "complete":
             well_at = min(well_at, time.monotonic())
             num_good += 1
@@ -171,7 +177,7 @@ def until_well(server: Server, since: float, call: Body = GOOD_CALL) -> float:
 
 def _until_quiet(bench: Bench, counted: Sequence[str], since: float) -> float:
     """Seconds until neither the gateway nor a model has anything to do, else infinite."""
-    while time.monotonic() - since < RECOVERY_SECONDS * SLACK:
+    while time.monotonic() - since < PATIENCE:
         if not bench.gateway.num_running() and not any(map(bench.num_running, counted)):
             return time.monotonic() - since
         time.sleep(0.05)

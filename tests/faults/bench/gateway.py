@@ -25,8 +25,8 @@ from tests.live.http import Server
 
 PROJECT = Path(__file__).parents[3]
 NUM_WORKERS = 2
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
 ENVIRONMENT = {"GRACEFUL_TIMEOUT": "10", "KEEP_ALIVE_INTERVAL": "1", "BODY_TIMEOUT": "3"}
 """`: ` comments each second of silence; idle and first-token limits are the configuration's."""
 
@@ -60,10 +60,6 @@ class Gateway:
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self.server = Server(host, port, log, 0)
-
-    def twin(self, log: Path) -> Gateway:
-        """Another one of the same configuration, not started yet."""
-        return Gateway(self._configuration, log, self._environment)
 
     @contextmanager
     def running(self) -> Iterator[Gateway]:

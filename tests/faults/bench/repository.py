@@ -1,6 +1,6 @@
 """The bench's model repository, and the entries of a configuration that names its models.
 
-    write_models(folder)
+    write_models(folder, SHORT_MODELS)
     with TritonServer([folder], *free_ports(3)) as triton:
         configuration = entries(triton.grpc_url, triton.http_url)
 
@@ -11,7 +11,7 @@
 | text-bad | the contract of Triton's vLLM backend |
 | embed, rerank | encoders that never misbehave unless a word of the text asks for it |
 | embed-bad, rerank-bad | the same in stubs of their own |
-| slowq, slowq-embed | one request at a time, `SLOW_MS` each, a queue of two that waits `WAIT_MS` |
+| slowq, slowq-embed | one request at a time, a queue of two that waits `WAIT_MS`; see `gate` |
 
 None has weights. Each counts what it started, completed, cancelled and failed, and its tokens:
 `demo.counters.read_counters`.
@@ -20,7 +20,7 @@ None has weights. Each counts what it started, completed, cancelled and failed, 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +32,12 @@ PROGRAMS = Path(__file__).parent / "models"
 CHAT_FOLDER = DEMO / "models" / "demo-chat"
 MINILM_FOLDER = DEMO / "models" / "all-minilm-l6-v2"
 
-MODELS = (
-    "llm",
-    "llm-bad",
-    "text-bad",
-    "embed",
-    "embed-bad",
-    "rerank",
-    "rerank-bad",
-    "slowq",
-    "slowq-embed",
-)
+SHORT_MODELS = ("llm", "llm-bad", "text-bad", "embed", "embed-bad")
+"""What the short forms of the cases need: each is a process more whenever Triton starts."""
+WHOLE_MODELS = (*SHORT_MODELS, "rerank", "rerank-bad")
+QUEUED_MODELS = ("llm", "slowq", "slowq-embed")
 
-SLOW_MS = 1500
-WAIT_MS = 2000
+WAIT_MS = 500
 
 DEEDS = {
     "integer": "dtype",
@@ -109,23 +101,40 @@ QUEUE = f"""dynamic_batching {{ default_queue_policy {{
 }} }}"""
 EMBEDDING = ENCODER.format(output="sentence_embedding", width=8)
 RERANKING = ENCODER.format(output="logits", width=1)
-SLOWLY = {"answer_ms": str(SLOW_MS)}
+SPEAKING = ("fastertransformer", 1024, FASTERTRANSFORMER + STREAMED)
+# Program, largest batch, tensors.
+PROGRAM_OF = {
+    "llm": SPEAKING,
+    "llm-bad": SPEAKING,
+    "text-bad": ("text", 0, VLLM + STREAMED),
+    "slowq": ("fastertransformer", 1, FASTERTRANSFORMER + QUEUE),
+    "embed": ("encoder", 32, EMBEDDING),
+    "embed-bad": ("encoder", 32, EMBEDDING),
+    "rerank": ("encoder", 32, RERANKING),
+    "rerank-bad": ("encoder", 32, RERANKING),
+    "slowq-embed": ("encoder", 1, EMBEDDING + QUEUE),
+}
 
 
-def write_models(folder: Path) -> Path:
-    """Write every model into `folder`, a Triton model repository; returns `folder`."""
-    deeds = {"deeds": json.dumps(_tokens())}
-    speaking = FASTERTRANSFORMER + STREAMED
-    _write(folder, "llm", "fastertransformer", 1024, speaking)
-    _write(folder, "llm-bad", "fastertransformer", 1024, speaking)
-    _write(folder, "text-bad", "text", 0, VLLM + STREAMED)
-    _write(folder, "slowq", "fastertransformer", 1, FASTERTRANSFORMER + QUEUE, SLOWLY)
-    for name in ("embed", "embed-bad"):
-        _write(folder, name, "encoder", 32, EMBEDDING, deeds)
-    for name in ("rerank", "rerank-bad"):
-        _write(folder, name, "encoder", 32, RERANKING, deeds)
-    _write(folder, "slowq-embed", "encoder", 1, EMBEDDING + QUEUE, deeds | SLOWLY)
+def write_models(folder: Path, names: Sequence[str]) -> Path:
+    """Write these models into `folder`, a Triton model repository; returns `folder`."""
+    for name in names:
+        program, max_batch_size, tensors = PROGRAM_OF[name]
+        parameters = {"deeds": json.dumps(_tokens())} if program == "encoder" else {}
+        if name.startswith("slowq"):
+            parameters["gate"] = str(gate(folder, name))
+        _write(folder, name, program, max_batch_size, tensors, parameters)
     return folder
+
+
+def gate(folder: Path, name: str) -> Path:
+    """A file; as long as it is there, the model answers nothing."""
+    return folder / name / "gate"
+
+
+def model_names(folder: Path) -> list[str]:
+    """The models of a repository that was written here."""
+    return sorted(path.name for path in folder.iterdir())
 
 
 def _write(
@@ -156,33 +165,54 @@ def _tokens() -> dict[int, str]:
     return {ids[word]: deed for word, deed in DEEDS.items()}
 
 
-TIMEOUTS = {"connect": 1, "first_token": 3, "between_tokens": 3, "total": 120}
-"""Short, so that a case that waits for one is short."""
+TIMEOUTS = {"connect": 60, "first_token": 60, "between_tokens": 60, "total": 120}
+"""Longer than a busy machine is late, so that no call fails by one where nothing is broken."""
 
-PATIENT = {**TIMEOUTS, "first_token": 10}
-"""For the models with a queue, which says itself when a request has waited for too long."""
+SOON = {"connect": 3, "first_token": 3, "between_tokens": 3, "total": 120}
+"""For what is called to fail by one."""
 
 
-def entries(grpc_url: str, http_url: str) -> dict[str, list[dict[str, Any]]]:
-    """The sections of a configuration with every model under its own name."""
+def entries(
+    grpc_url: str, http_url: str, names: Collection[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """The sections of a configuration with these models, each under its own name."""
+    language = [
+        *(entry(name, grpc_url, CHAT_FOLDER) for name in ("llm", "llm-bad", "slowq")),
+        entry("text-bad", grpc_url, CHAT_FOLDER, backend="vllm"),
+    ]
+    encoders = ("embed", "embed-bad", "slowq-embed"), ("rerank", "rerank-bad")
+    embedding, rerank = (
+        [entry(name, http_url, MINILM_FOLDER) for name in each] for each in encoders
+    )
+    sections = {"llm": language, "embedding": embedding, "rerank": rerank}
     return {
-        "llm": [
-            *(entry(name, grpc_url, CHAT_FOLDER) for name in ("llm", "llm-bad")),
-            entry("slowq", grpc_url, CHAT_FOLDER, timeouts=PATIENT),
-            entry("text-bad", grpc_url, CHAT_FOLDER, backend="vllm"),
-        ],
-        "embedding": [
-            *(entry(name, http_url, MINILM_FOLDER) for name in ("embed", "embed-bad")),
-            entry("slowq-embed", http_url, MINILM_FOLDER, timeouts=PATIENT),
-        ],
-        "rerank": [entry(name, http_url, MINILM_FOLDER) for name in ("rerank", "rerank-bad")],
+        kind: [each for each in section if each["name"] in names]
+        for kind, section in sections.items()
+    }
+
+
+def soon(name: str) -> str:
+    """The other name of a model, under which it has `SOON`."""
+    return f"{name}-soon"
+
+
+def soon_entries(
+    sections: Mapping[str, Sequence[dict[str, Any]]],
+) -> dict[str, list[dict[str, Any]]]:
+    """The same models once more under these names."""
+    return {
+        kind: [
+            {**each, "name": soon(each["name"]), "triton_model": each["name"], "timeouts": SOON}
+            for each in section
+        ]
+        for kind, section in sections.items()
     }
 
 
 def proxied_entries(grpc_url: str, http_url: str) -> dict[str, list[dict[str, Any]]]:
-    """`llm-proxied` and `embed-proxied`: the same models behind other addresses."""
-    language = entry("llm-proxied", grpc_url, CHAT_FOLDER, triton_model="llm")
-    embedding = entry("embed-proxied", http_url, MINILM_FOLDER, triton_model="embed")
+    """`llm-proxied` and `embed-proxied`: the same models behind other addresses, with `SOON`."""
+    language = entry("llm-proxied", grpc_url, CHAT_FOLDER, triton_model="llm", timeouts=SOON)
+    embedding = entry("embed-proxied", http_url, MINILM_FOLDER, triton_model="embed", timeouts=SOON)
     return {"llm": [language], "embedding": [embedding]}
 
 

@@ -15,7 +15,7 @@ MIB = 2**20
 NANOSECONDS = 1e9
 SPARE = 2
 """File descriptors that may come and go."""
-SETTLE_SECONDS = 10.0
+SETTLE_SECONDS = 60.0
 
 
 class Footprint:

@@ -51,16 +51,16 @@ def come_and_go(load: Bench, case: Case, words: Words, count: int, num_clients: 
     case.injects(f"{num_clients} clients that leave at random moments (seed {SEED})", count)
     server = load.gateway.server
     # What is made once for each worker is not a leak.
-    run(server, leaving(words, 100), num_clients=50)
-    wait_until(lambda: not load.gateway.num_running(), "that nothing runs", 30)
+    run(server, leaving(words, min(count, 100)), num_clients=min(num_clients, 50))
+    wait_until(lambda: not load.gateway.num_running(), "that nothing runs")
     with common_pass(load, case, counted=LLM) as watch:
         footprint, before = Footprint(load.gateway), load.counters()
         crowd = run(server, leaving(words, count), num_clients=num_clients, seconds=280)
         case.exactly("visits", len(crowd.outcomes), count)
         watch.saw([each for each in crowd.outcomes if each.failure is None])
         watch.fault_is_over()
-        wait_until(lambda: not load.gateway.num_running(), "that nothing runs", 10)
-        wait_until(lambda: not load.num_running("llm"), "that the model rests", 10)
+        wait_until(lambda: not load.gateway.num_running(), "that nothing runs")
+        wait_until(lambda: not load.num_running("llm"), "that the model rests")
         seen = since(load, before)
         ended = seen.completed + seen.cancelled
         case.exactly("requests that the model ended, of those it began", ended, seen.started)
@@ -71,9 +71,9 @@ def come_and_go(load: Bench, case: Case, words: Words, count: int, num_clients: 
     footprint.grown_at_most(case, MIB_KEPT)
 
 
-@pytest.mark.case("C3", "clients that come and go, 300 times")
+@pytest.mark.case("C3", "clients that come and go, 150 times")
 def test_c3_quick(load: Bench, case: Case, words: Words) -> None:
-    come_and_go(load, case, words, 300, 100)
+    come_and_go(load, case, words, 150, 50)
 
 
 @pytest.mark.whole
@@ -94,7 +94,8 @@ def give_up(load: Bench, case: Case, num_calls: int, stay: float) -> None:
         case.exactly("the call behind them", answer.kind, "complete")
         case.at_most("its time", time.monotonic() - asked_at, 5.0)
         case.exactly("clients that gave up", len(crowd.outcomes), num_calls)
-        wait_until(lambda: not load.num_running("llm"), "that the model rests", 10)
+        wait_until(lambda: not load.gateway.num_running(), "that nothing runs")
+        wait_until(lambda: not load.num_running("llm"), "that the model rests")
         seen = since(load, before)
         case.exactly("requests that ran to their end", seen.completed, 1)
         case.exactly("cancelled, of the others", seen.cancelled, seen.started - 1)

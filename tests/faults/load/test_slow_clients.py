@@ -17,6 +17,7 @@ from tests.faults.bench.script import Script
 from tests.faults.load.crowd import Crowd, Visit, post, run
 from tests.faults.load.footprint import Footprint
 from tests.faults.record import Case
+from tests.live.waiting import wait_until
 
 LLM, TEXT = ("llm",), ("text-bad",)
 STALL_SECONDS = float(ENVIRONMENT["BODY_TIMEOUT"])
@@ -50,8 +51,12 @@ def stalled(load: Bench, case: Case, count: int) -> None:
         is_over.set()
         crowd.result()
         case.exactly("cancelled", load.counters("text-bad").cancelled - before, count)
-        told = gateway.log_since(offset).count(STOPPED)
-        case.exactly("connections cut", told, count)
+
+        def told() -> int:
+            return gateway.log_since(offset).count(STOPPED)
+
+        wait_until(lambda: told() >= count, "that all are told")
+        case.exactly("connections cut", told(), count)
         case.at_most("until all were cut", took, STALL_SECONDS + 1, slack=15)
         grown = footprint.peak
         case.holds("memory at most", grown <= MIB, f"{grown:.1f} MiB", f"≤ {MIB} MiB")

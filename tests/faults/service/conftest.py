@@ -10,28 +10,31 @@ from pathlib import Path
 import pytest
 
 from demo.triton import TritonServer
-from tests.faults.bench.common import Bench
+from tests.faults.bench.common import READY_SECONDS, Bench
 from tests.faults.bench.gateway import Gateway
 from tests.faults.bench.processes import has_stub
 from tests.faults.bench.proxy import FaultProxy
-from tests.faults.bench.repository import entries
+from tests.faults.bench.repository import entries, model_names
 from tests.faults.service.master import until_ready
 from tests.live.servers import write_configuration
-
-USED = ("llm", "llm-bad", "embed", "embed-bad", "rerank", "rerank-bad")
 
 Start = Callable[..., AbstractContextManager[Bench]]
 
 
 @pytest.fixture
-def configuration(bench_triton: TritonServer, tmp_path: Path) -> Path:
-    """With `llm`, `llm-bad` and encoders, all of them well."""
-    if not (bench_triton.is_ready() and all(has_stub(bench_triton.pid, name) for name in USED)):
+def configuration(
+    bench_triton: TritonServer, models: Path, tmp_path: Path, pytestconfig: pytest.Config
+) -> Path:
+    """With `llm` and `llm-bad`, and with encoders where a case asks them; all of them well."""
+    names = model_names(models)
+    if not (bench_triton.is_ready() and all(has_stub(bench_triton.pid, name) for name in names)):
         bench_triton.stop()
         bench_triton.start()
-        bench_triton.wait_until_ready(60)
-    sections = entries(bench_triton.grpc_url, bench_triton.http_url)
-    content: dict[str, object] = {name: section[:2] for name, section in sections.items()}
+        bench_triton.wait_until_ready(READY_SECONDS)
+    sections = entries(bench_triton.grpc_url, bench_triton.http_url, names)
+    # Each encoder is a tokenizer more for every worker that starts.
+    kinds = sections if pytestconfig.getoption("whole") else ("llm",)
+    content: dict[str, object] = {kind: sections[kind][:2] for kind in kinds}
     return write_configuration(tmp_path / "models.json", content)
 
 

@@ -20,11 +20,12 @@ from tests.faults.service.master import exit_code, family, is_alive, send, until
 from tests.live.http import Server
 from tests.live.waiting import wait_until
 
-NUM_EACH = 25
+NUM_EACH, NUM_EACH_QUICK = 25, 10
 GRACEFUL = 10
 # There are 5 s for what is open, and then an error.
 ENDED_AFTER = GRACEFUL - 5
-NUM_SHORT = 20
+# They are over long before.
+NUM_SHORT = 10
 SHORT = Script(delay_ms=100)
 LONG = Script(delay_ms=200)
 CALL = completion("a b c", 2)
@@ -36,7 +37,7 @@ class Readiness(threading.Thread):
 
     def __init__(self, server: Server) -> None:
         super().__init__(daemon=True)
-        self._connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+        self._connection = http.client.HTTPConnection(server.host, server.port, timeout=120)
         self.statuses: list[tuple[float, int]] = []
 
     def run(self) -> None:
@@ -62,9 +63,9 @@ class Readiness(threading.Thread):
         return {status for at, status in self.statuses if at >= moment}
 
 
-def open_streams(bench: Bench, words: Words) -> tuple[Streams, Streams]:
-    """Long ones and short ones, which all speak."""
-    server, prompts = bench.gateway.server, [words.prompt(number) for number in range(NUM_EACH)]
+def open_streams(bench: Bench, words: Words, each: int) -> tuple[Streams, Streams]:
+    """So many long ones, and as many short ones, which all speak."""
+    server, prompts = bench.gateway.server, [words.prompt(number) for number in range(each)]
     long = Streams(server, [streamed(prompt, 400, LONG) for prompt in prompts])
     long.wait_for_words(1)
     short = Streams(server, [streamed(prompt, NUM_SHORT, SHORT) for prompt in prompts])
@@ -73,14 +74,14 @@ def open_streams(bench: Bench, words: Words) -> tuple[Streams, Streams]:
 
 
 def check_short(case: Case, words: Words, outcomes: Sequence[Outcome]) -> None:
-    case.exactly("short streams", kinds(outcomes), {"complete": NUM_EACH})
-    texts = [words.answer(words.prompt(number), NUM_SHORT) for number in range(NUM_EACH)]
+    case.exactly("short streams", kinds(outcomes), {"complete": len(outcomes)})
+    texts = [words.answer(words.prompt(number), NUM_SHORT) for number in range(len(outcomes))]
     right = sum(each.text == text for each, text in zip(outcomes, texts, strict=True))
-    case.exactly("right texts of these", right, NUM_EACH)
+    case.exactly("right texts of these", right, len(outcomes))
 
 
 def check_long(case: Case, outcomes: Sequence[Outcome], drained_at: float) -> None:
-    case.exactly("long streams", kinds(outcomes), {"frame": NUM_EACH})
+    case.exactly("long streams", kinds(outcomes), {"frame": len(outcomes)})
     case.exactly("their codes", {each.code for each in outcomes}, {"backend_unavailable"})
     first = min(each.ended_at for each in outcomes) - drained_at
     last = max(each.ended_at for each in outcomes) - drained_at
@@ -89,14 +90,16 @@ def check_long(case: Case, outcomes: Sequence[Outcome], drained_at: float) -> No
     case.at_most("last error frame", last, ENDED_AFTER + 1, slack=1.5)
 
 
-def stop_under_streams(start: Start, case: Case, words: Words, delay: float) -> None:
-    case.injects(f"SIGTERM under {2 * NUM_EACH} streams, DRAIN_DELAY={delay:g}")
+def stop_under_streams(
+    start: Start, case: Case, words: Words, delay: float, each: int = NUM_EACH
+) -> None:
+    case.injects(f"SIGTERM under {2 * each} streams, DRAIN_DELAY={delay:g}")
     environment = {"GRACEFUL_TIMEOUT": str(GRACEFUL), "DRAIN_DELAY": f"{delay:g}"}
     with start(**environment) as bench:
         gateway, before = bench.gateway, bench.counters()
         readiness = Readiness(gateway.server)
         readiness.start()
-        long, short = open_streams(bench, words)
+        long, short = open_streams(bench, words, each)
         processes = family(gateway.master_pid)
         stopped_at = send(gateway, signal.SIGTERM)
         check_short(case, words, short.join())
@@ -114,6 +117,12 @@ def stop_under_streams(start: Start, case: Case, words: Words, delay: float) -> 
         case.exactly("answers that the model was told to end", cancelled, len(ended))
 
 
+@pytest.mark.case("B2", "SIGTERM under streams")
+def test_b2_quick(start: Start, case: Case, words: Words) -> None:
+    stop_under_streams(start, case, words, 0.0, NUM_EACH_QUICK)
+
+
+@pytest.mark.whole
 @pytest.mark.case("B2", "SIGTERM under 50 streams")
 def test_b2(start: Start, case: Case, words: Words) -> None:
     stop_under_streams(start, case, words, 0.0)

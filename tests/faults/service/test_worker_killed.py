@@ -14,7 +14,7 @@ from tests.faults.bench.common import Bench, common_pass
 from tests.faults.bench.processes import Usage, usage
 from tests.faults.bench.script import Script
 from tests.faults.bench.words import Words
-from tests.faults.record import Case
+from tests.faults.record import SLACK, Case
 from tests.faults.service.conftest import Start
 from tests.faults.service.master import (
     LONGEST,
@@ -26,12 +26,11 @@ from tests.faults.service.master import (
 )
 from tests.live.waiting import wait_until
 
-NUM_STREAMS = 20
-NUM_TOKENS = 40
+NUM_STREAMS, NUM_STREAMS_QUICK = 20, 8
+NUM_TOKENS, NUM_TOKENS_QUICK = 40, 20
 SPEAKING = Script(delay_ms=150)
 # Of another model, so that the streams' own can be counted.
 SHORT_CALL = completion("a b c", 2, model="llm-bad")
-WAIT_SECONDS = 30.0
 MODELS = ("llm", "llm-bad")
 SPARE = 2
 """File descriptors and threads that may come and go."""
@@ -41,10 +40,14 @@ COUNTER = ("openai_api_requests_total", f'route="{COMPLETIONS}"', 'status="200"'
 class Kills:
     """What the kills did to the streams and to the service."""
 
-    def __init__(self, bench: Bench, words: Words) -> None:
-        self._bench, self._words = bench, words
+    def __init__(self, bench: Bench, words: Words, num_streams: int, num_tokens: int) -> None:
+        self._bench = bench
+        self._prompts = [words.prompt(number) for number in range(num_streams)]
+        self._num_tokens = num_tokens
+        self.texts = [words.answer(prompt, num_tokens) for prompt in self._prompts]
+        """What each of the streams says."""
         self.killed: list[int] = []
-        self.at: list[float] = []
+        self.at: list[tuple[float, float]] = []
         self.respawns: list[float] = []
         self.starts: list[float] = []
         self.until_cancelled: list[float] = []
@@ -52,29 +55,25 @@ class Kills:
 
     def kill(self) -> None:
         """One of the workers, as soon as all streams speak; returns when there is another."""
-        prompts = [self._words.prompt(number) for number in range(NUM_STREAMS)]
-        bodies = [streamed(prompt, NUM_TOKENS, SPEAKING) for prompt in prompts]
+        bodies = [streamed(prompt, self._num_tokens, SPEAKING) for prompt in self._prompts]
         streams = Streams(self._bench.gateway.server, bodies)
         self._streams.append(streams)
         streams.wait_for_words(1)
         pids = ready_workers(self._bench.gateway)
         victim = pids[len(self.killed) % len(pids)]
+        before = time.monotonic()
         os.kill(victim, signal.SIGKILL)
-        self.at.append(time.monotonic())
+        self.at.append((before, time.monotonic()))
         self.killed.append(victim)
         wait_until(lambda: not is_alive(victim), "its end")
-        self._wait_for_the_model()
-        self.respawns.append(until_ready(self._bench.gateway, self.at[-1]))
+        self._wait_for_the_model(before)
+        self.respawns.append(until_ready(self._bench.gateway, before))
         self.starts += map(cpu_seconds, set(ready_workers(self._bench.gateway)) - set(pids))
 
-    def _wait_for_the_model(self) -> None:
+    def _wait_for_the_model(self, since: float) -> None:
         """Until it runs no more than what a client still reads."""
-        wait_until(
-            lambda: self._bench.num_running("llm") <= self._num_open(),
-            "the end in Triton",
-            WAIT_SECONDS,
-        )
-        self.until_cancelled.append(time.monotonic() - self.at[-1])
+        wait_until(lambda: self._bench.num_running("llm") <= self._num_open(), "the end in Triton")
+        self.until_cancelled.append(time.monotonic() - since)
 
     def _num_open(self) -> int:
         return sum(not each.ended_at for streams in self._streams for each in streams.outcomes)
@@ -84,9 +83,10 @@ class Kills:
         return [outcome for streams in self._streams for outcome in streams.join()]
 
 
-def is_hit(call: Outcome, killed_at: float) -> bool:
-    """Whether it was open then."""
-    return call.started_at < killed_at < call.ended_at
+def is_hit(call: Outcome, killed: tuple[float, float]) -> bool:
+    """Whether it was open at some moment of the killing."""
+    before, after = killed
+    return call.started_at < after and call.ended_at > before
 
 
 def check_calls(case: Case, calls: Sequence[Outcome], kills: Kills) -> None:
@@ -99,7 +99,8 @@ def check_calls(case: Case, calls: Sequence[Outcome], kills: Kills) -> None:
     case.holds(f"of {len(calls)} calls, lost with their worker", broken, len(in_flight), bar)
 
 
-def check_streams(case: Case, streams: Sequence[Outcome], num_killed: int) -> None:
+def check_streams(case: Case, streams: Sequence[Outcome], texts: list[str]) -> None:
+    num_killed = len(streams) // len(texts)
     cut = [each for each in streams if each.kind == "cut"]
     whole = [each for each in streams if each.kind == "complete"]
     case.exactly("streams that neither ended nor were cut", len(streams) - len(cut) - len(whole), 0)
@@ -108,7 +109,10 @@ def check_streams(case: Case, streams: Sequence[Outcome], num_killed: int) -> No
     case.holds("streams of dead workers", is_met, len(cut), "their sockets are cut")
     ends = sum(each.is_done or each.finish_reason is not None for each in cut)
     case.exactly("of these, ended as if whole", ends, 0)
-    case.exactly("tokens of the others", {each.num_words for each in whole}, {NUM_TOKENS})
+    # Several tokens may come in one event.
+    pairs = zip(streams, texts * num_killed, strict=True)
+    wrong = sum(each.kind == "complete" and each.text != text for each, text in pairs)
+    case.exactly("wrong texts of the others", wrong, 0)
 
 
 def check_master(case: Case, before: Usage, after: Usage) -> None:
@@ -129,13 +133,22 @@ def check_metrics(case: Case, bench: Bench, counted: float, outcomes: Sequence[O
         case.exactly(f"/metrics: {name}", total(bench.gateway, f"openai_api_{name}"), 0)
 
 
-def kill_workers(start: Start, case: Case, words: Words, times: int, rate: float) -> None:
-    case.injects(f"kill -9 of a worker under {rate:g} calls a second and 20 streams", times)
+def kill_workers(
+    start: Start,
+    case: Case,
+    words: Words,
+    times: int,
+    rate: float,
+    num_streams: int = NUM_STREAMS,
+    num_tokens: int = NUM_TOKENS,
+) -> None:
+    what = f"kill -9 of a worker under {rate:g} calls a second and {num_streams} streams"
+    case.injects(what, times)
     killed: list[int] = []
     with start() as bench, common_pass(bench, case, lost_workers=killed, counted=MODELS) as watch:
         master, before = bench.gateway.master_pid, usage(bench.gateway.master_pid)
         first, counted = bench.gateway.worker_pids, total(bench.gateway, *COUNTER)
-        kills = Kills(bench, words)
+        kills = Kills(bench, words, num_streams, num_tokens)
         with Traffic(bench.gateway.server, SHORT_CALL, interval=1 / rate) as traffic:
             for _ in range(times):
                 kills.kill()
@@ -143,8 +156,10 @@ def kill_workers(start: Start, case: Case, words: Words, times: int, rate: float
         killed += set(first) & set(kills.killed)
         watch.saw([*calls, *streams])
         check_calls(case, calls, kills)
-        check_streams(case, streams, times)
-        case.at_most("to as many workers as before", max(kills.respawns), 5.0)
+        check_streams(case, streams, kills.texts)
+        # It is mostly work of the processor, of which a busy machine has little.
+        slack = SLACK if case.is_whole else 20
+        case.at_most("to as many workers as before", max(kills.respawns), 5.0, slack=slack)
         start_cpu = max(kills.starts)
         case.observes("processor time of a start", start_cpu <= 5, f"{start_cpu:.3g} s", "≤ 5 s")
         case.at_most(
@@ -157,7 +172,7 @@ def kill_workers(start: Start, case: Case, words: Words, times: int, rate: float
 
 @pytest.mark.case("B1", "a worker is killed under load")
 def test_b1_quick(start: Start, case: Case, words: Words) -> None:
-    kill_workers(start, case, words, 2, 20)
+    kill_workers(start, case, words, 2, 10, NUM_STREAMS_QUICK, NUM_TOKENS_QUICK)
 
 
 @pytest.mark.whole

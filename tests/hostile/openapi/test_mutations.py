@@ -30,7 +30,7 @@ from tests.hostile.openapi.bodies import (
     without,
 )
 
-NUM_SAMPLED, NUM_DOCUMENTS = 300, 250
+NUM_SAMPLED, NUM_DOCUMENTS = 150, 120
 NUM_OF_WHOLE = 20_000
 # However large the request was.
 MAX_ERROR_BYTES = 4096
@@ -218,9 +218,11 @@ TOO_DEEP = 64
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_any_depth(client: FlaskClient, depth: int) -> None:
+    # Where each endpoint has the same reader, a large body is for one.
+    posted = POSTED if depth <= 1000 else POSTED[:1]
     for opening, closing in (("[", "]"), ('{"text":', "}")):
         inner = f"{opening * depth}1{closing * depth}"
-        for path, body in POSTED:
+        for path, body in posted:
             for field in SCHEMAS[body]().required_names or ["model"]:
                 raw = f'{{"model": "{base(body)["model"]}", "{field}": {inner}}}'
                 response = post_raw(client, path, raw)

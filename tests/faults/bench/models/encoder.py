@@ -16,6 +16,7 @@ import triton_python_backend_utils as pb_utils
 
 from demo.stub_counters import StubCounters
 from demo.stub_tensors import new_tensor, read_tensor
+from tests.faults.bench.models.gate import Gate
 
 HUGE_BYTES = 100 * 2**20
 SLEEP_SECONDS = 5.0
@@ -29,7 +30,7 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         parameters = {key: value["string_value"] for key, value in config["parameters"].items()}
         self.deeds = {int(token): deed for token, deed in json.loads(parameters["deeds"]).items()}
-        self.answer_seconds = int(parameters.get("answer_ms", 0)) / 1000
+        self.gate = Gate(parameters.get("gate"))
         self.output = config["output"][0]["name"]
         self.width = int(config["output"][0]["dims"][0])
         self.counters = StubCounters(pb_utils, args["model_name"])
@@ -42,7 +43,9 @@ class TritonPythonModel:
         self.counters.add("started")
         ids = read_tensor(pb_utils.get_input_tensor_by_name(request, "input_ids"))
         deed = next((self.deeds[token] for token in ids.flat if token in self.deeds), "")
-        time.sleep(SLEEP_SECONDS if deed == "hang" else self.answer_seconds)
+        self.gate.wait()
+        if deed == "hang":
+            time.sleep(SLEEP_SECONDS)
         if deed == "exit":
             os._exit(1)
         self.counters.add("failed" if deed == "error" else "completed")

@@ -1,12 +1,11 @@
 """FasterTransformer's contract: token ids in, the whole row of ids so far in every response.
 
-Without decoupled transactions it answers once, `answer_ms` later, and one request at a time.
+Without decoupled transactions it answers once, and one request at a time.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from itertools import cycle, islice
 from typing import Any
 
@@ -17,6 +16,7 @@ import triton_python_backend_utils as pb_utils
 from demo.llm.scheduler import Scheduler
 from demo.stub_counters import StubCounters
 from demo.stub_tensors import new_tensor, read_tensor
+from tests.faults.bench.models.gate import Gate
 from tests.faults.bench.models.speech import Speech
 from tests.faults.bench.script import Script
 
@@ -42,7 +42,7 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         parameters = config.get("parameters", {})
         self.is_decoupled = pb_utils.using_decoupled_model_transaction_policy(config)
-        self.answer_seconds = int(parameters.get("answer_ms", {}).get("string_value", 0)) / 1000
+        self.gate = Gate(parameters.get("gate", {}).get("string_value"))
         self.counters = StubCounters(pb_utils, args["model_name"])
         self.scheduler = Scheduler()
 
@@ -63,7 +63,7 @@ class TritonPythonModel:
     def _whole(self, request: Any) -> Any:
         row = Row.read(request)
         self.counters.add("started")
-        time.sleep(self.answer_seconds)
+        self.gate.wait()
         self.counters.add("completed")
         self.counters.add("tokens", row.length)
         return pb_utils.InferenceResponse(output_tensors=row.tensors(row.length))
