@@ -34,7 +34,7 @@ NUMPY_TYPES = {
     "BYTES": np.object_,
 }
 
-# triton-contracts 2.1: the inputs of void-main's llama. Name, datatype, dims, optional.
+# The inputs of void-main's llama. Name, datatype, dims, optional.
 LLAMA_INPUTS = (
     ("input_ids", "UINT32", [-1], False),
     ("input_lengths", "UINT32", [1], False),

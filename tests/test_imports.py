@@ -1,4 +1,4 @@
-"""What gunicorn's master loads before gevent patches: design 2."""
+"""What gunicorn's master loads before gevent patches."""
 
 from __future__ import annotations
 

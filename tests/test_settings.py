@@ -1,4 +1,4 @@
-"""One table of settings: design 2."""
+"""One table of settings."""
 
 from __future__ import annotations
 

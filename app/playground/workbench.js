@@ -100,7 +100,7 @@ export class Workbench {
     this.run?.stop();
   }
 
-  /** The model and the parameters of a body; null without a model, or if a field is wrong, which is then shown there. */
+  /** The model and the parameters of a body; null without a model, or if a field is wrong, which is then shown. */
   body() {
     this.settings.unmarkAll();
     if (!this.model.value) return null;

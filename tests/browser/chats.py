@@ -8,6 +8,8 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, Request, Route, expect
 
+from tests.browser.routes import Instead
+
 PATH = "**/v1/chat/completions"
 TOOL = {
     "type": "function",
@@ -81,10 +83,11 @@ def delta(**fields: Any) -> str:
     return f"data: {json.dumps({'choices': [choice], 'usage': None})}\n\n"
 
 
-def answer_with(page: Page, frames: Iterable[str]) -> None:
+def answer_with(page: Page, frames: Iterable[str]) -> Instead:
     """Let the next chats be answered by these frames."""
+    body = "".join(frames)
 
     def fulfill(route: Route) -> None:
-        route.fulfill(status=200, content_type="text/event-stream", body="".join(frames))
+        route.fulfill(status=200, content_type="text/event-stream", body=body)
 
-    page.route(PATH, fulfill)
+    return Instead(page, PATH, fulfill)

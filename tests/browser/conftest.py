@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from tests.live.http import Server
 from tests.live.servers import running, write_configuration
 
 # Machines that run tests are busy.
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 DEFAULTS = {
     "locale": "en-US",
     "color_scheme": "light",
@@ -64,8 +64,8 @@ def site(site_server: Server) -> str:
     return site_server.url
 
 
-@pytest.fixture
-def open_page(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
+@contextmanager
+def watched_pages(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
     """Makes a blank page in a context of its own; keywords are those of playwright's new_context.
 
     Afterwards no page may have written an error or a warning, broken the Content-Security-Policy
@@ -84,6 +84,22 @@ def open_page(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
         with suppress(Error):
             context.close()
     assert [problem for _, watch in opened for problem in watch.problems] == []
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
+    """See `watched_pages`."""
+    with watched_pages(browser, site) as make:
+        yield make
+
+
+@pytest.fixture(scope="package")
+def modules(browser: Browser, site: str) -> Iterator[Page]:
+    """An open page that tests use only to import its modules: they leave it as it is."""
+    with watched_pages(browser, site) as make:
+        page = make()
+        page.goto("./")
+        yield page
 
 
 @pytest.fixture

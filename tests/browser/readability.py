@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from playwright.sync_api import Page
 
+COLOURS: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 # WCAG 2.2, 1.4.3: https://www.w3.org/TR/WCAG22/#contrast-minimum
 CONTRAST = 4.5
 

@@ -29,10 +29,12 @@ class Scene:
 def _say(page: Page, text: str) -> None:
     """Send a message and wait for the whole answer."""
     page.locator("#chat-input").fill(text)
+    # As soon as the models are known.
     page.locator("#chat-send").click()
     expect(page.locator("#chat-stop")).to_be_hidden()
     expect(page.locator("#chat-send")).to_be_visible()
     expect(page.locator("#chat-input")).to_have_value("")
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def _set_temperature_0(page: Page) -> None:

@@ -90,9 +90,7 @@ def test_stopping_ends_the_work_in_triton(
     expect(figure(answer, "finish")).to_have_text("stopped")
     assert int(figure(answer, "completion_tokens").inner_text()) > 0
     assert answer.locator(".markdown").inner_text().startswith("Once")
-    wait_until(
-        lambda: counters("ft-slow").cancelled == before.cancelled + 1, "the cancellation", 30
-    )
+    wait_until(lambda: counters("ft-slow").cancelled > before.cancelled, "the cancellation")
     # It can go on from there.
     model_choice(page).select_option("demo-chat")
     expect(ask(page, "What is 7 + 5?").locator(".markdown")).to_contain_text("12")
@@ -279,12 +277,12 @@ def test_a_failure_in_the_middle_keeps_what_has_come(page: Page) -> None:
     error = {"message": "Triton failed", "type": "server_error", "param": None, "code": "broken"}
     failure = f"data: {json.dumps({'error': error})}\n\n"
     frames = [": keep-alive\n\n", delta(role="assistant", content=""), delta(content="One ")]
-    answer_with(page, [*frames, ": keep-alive\n\n", delta(content="two"), failure])
+    answers = answer_with(page, [*frames, ": keep-alive\n\n", delta(content="two"), failure])
     begin(page, "hi")
     expect(page.get_by_role("alert")).to_contain_text("Triton failed")
     expect(page.get_by_role("alert")).to_contain_text("broken")
     expect(page.locator(".turn.assistant .markdown")).to_have_text("One two")
-    page.unroute(PATH)
+    answers.end()
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("alert")).to_have_count(0)
     finished(page)

@@ -21,10 +21,9 @@ MODULE = """async ([name, values]) => {
 
 
 @pytest.fixture
-def call(page: Page) -> Callable[..., Any]:
+def call(modules: Page) -> Callable[..., Any]:
     """Calls a function of the page's vectors.js."""
-    page.goto("./")
-    return lambda name, *values: page.evaluate(MODULE, [name, values])
+    return lambda name, *values: modules.evaluate(MODULE, [name, values])
 
 
 def embed(page: Page, texts: list[str], **fields: str) -> None:
@@ -43,8 +42,9 @@ def cosines(vectors: Any) -> Any:
 
 
 def shown_cosines(page: Page) -> list[list[float]]:
-    rows = page.locator(".heat tbody tr").all()
-    cells = [row.locator("td").all_text_contents() for row in rows]
+    cells = page.locator(".heat tbody tr").evaluate_all(
+        "rows => rows.map((row) => [...row.querySelectorAll('td')].map((cell) => cell.textContent))"
+    )
     return [[float(cell.replace("−", "-")) for cell in row] for row in cells]
 
 

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from demo.triton import TritonServer
 from tests.browser.chats import ask, finished, model_choice, open_chat
 from tests.browser.prefixes import below
-from tests.browser.readability import nameless_controls, overflow, weak_texts
+from tests.browser.readability import COLOURS, nameless_controls, overflow, weak_texts
+from tests.browser.routes import Instead
 from tests.browser.site import DEMO_MODELS, site_configuration
 from tests.live.servers import HOSTS, running, write_configuration
 
@@ -23,6 +24,8 @@ TABS = {
     "rerank": "Rerank",
     "status": "Status",
 }
+# The buttons that send.
+SENDING = {"Chat": "Send", "Completions": "Complete", "Embeddings": "Embed", "Rerank": "Rank"}
 # What says that a view is there.
 CHINESE = {
     "chat": "温度",
@@ -84,6 +87,31 @@ def test_the_keyboard_skips_the_header(page: Page) -> None:
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#main")).to_be_focused()
+
+
+def test_nothing_is_sent_before_a_model_is_known(page: Page) -> None:
+    held: list[Route] = []
+    sent: list[str] = []
+    page.route("**/v1/models", lambda route: held.append(route))
+    page.on("request", lambda request: sent.append(request.url) if request.post_data else None)
+    page.goto("./")
+    panel = page.get_by_role("tabpanel")
+    for title, name in SENDING.items():
+        tab(page, title).click()
+        send = panel.get_by_role("button", name=name, exact=True)
+        expect(send).to_be_disabled()
+        text = panel.get_by_role("textbox").and_(panel.locator("form textarea"))
+        text.fill("hi")
+        text.press("Control+Enter")
+    held[0].continue_()
+    expect(send).to_be_enabled()
+    send.click()
+    expect(panel.locator(".ranking")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert [url.rpartition("/")[2] for url in sent] == ["rerank"]
+    tab(page, "Chat").click()
+    expect(page.locator("#chat-input")).to_have_value("hi")
+    expect(page.locator("#chat-send")).to_be_enabled()
 
 
 # ---- languages and colours
@@ -148,9 +176,15 @@ def test_colours_follow_the_system_unless_chosen(page: Page) -> None:
     assert background(page) == light
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_texts_can_be_read(open_page: Callable[..., Page], scheme: str) -> None:
-    page = open_page(color_scheme=scheme)
+def assert_readable(page: Page) -> None:
+    for scheme in COLOURS:
+        page.emulate_media(color_scheme=scheme)
+        assert weak_texts(page) == [], scheme
+    assert nameless_controls(page) == []
+
+
+def test_all_texts_can_be_read(open_page: Callable[..., Page]) -> None:
+    page = open_page(reduced_motion="reduce")
     open_chat(page)
     page.get_by_label("Colour tokens").check()
     ask(page, "Tell me a short story.")
@@ -159,13 +193,11 @@ def test_all_texts_can_be_read(open_page: Callable[..., Page], scheme: str) -> N
     page.locator("#chat-send").click()
     expect(page.get_by_role("alert")).to_be_visible()
     finished(page)
-    assert weak_texts(page) == []
-    assert nameless_controls(page) == []
+    assert_readable(page)
     for name in list(TABS)[1:]:
         page.goto(f"./#{name}")
         expect(page.get_by_role("tabpanel").get_by_role("button").first).to_be_visible()
-        assert weak_texts(page) == []
-        assert nameless_controls(page) == []
+        assert_readable(page)
     page.evaluate("document.documentElement.style.setProperty('--muted', 'gray')")
     assert weak_texts(page)
 
@@ -174,9 +206,8 @@ def test_all_texts_can_be_read(open_page: Callable[..., Page], scheme: str) -> N
 def test_a_phone_is_wide_enough(open_page: Callable[..., Page], locale: str) -> None:
     page = open_page(viewport=PHONE, locale=locale, has_touch=True, is_mobile=True)
     page.goto("./")
-    page.locator("#chat-input").fill("x" * 200)
-    page.locator("#chat-send").click()
-    finished(page)
+    ask(page, "x" * 200)
+    expect(page.get_by_role("alert")).to_have_count(0)
     for name in TABS:
         page.goto(f"./#{name}")
         expect(page.get_by_role("tabpanel").get_by_role("button").first).to_be_visible()
@@ -223,10 +254,10 @@ def test_it_works_below_a_path_of_a_proxy(open_page: Callable[..., Page], site: 
 
 def test_a_server_that_is_gone_is_told(open_page: Callable[..., Page]) -> None:
     page = open_page()
-    page.route("**/v1/models", lambda route: route.abort())
+    gone = Instead(page, "**/v1/models", lambda route: route.abort())
     page.goto("./")
     expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.")
-    page.unroute("**/v1/models")
+    gone.end()
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("alert")).to_have_count(0)
     expect(model_choice(page)).to_have_value("demo-chat")

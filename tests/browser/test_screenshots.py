@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
+from tests.browser.routes import HURRY
 from tests.browser.scenes import SCENES
 from tests.browser.screenshots import IMAGES, take
 from tests.docs.pages import PAGES, PROJECT
@@ -24,7 +25,9 @@ def test_the_page_still_gets_there(
 ) -> None:
     scene = SCENES[name]
     path = tmp_path / "picture.png"
-    take(open_page(**scene.options), scene, path)
+    page = open_page(**scene.options)
+    page.add_init_script(HURRY)
+    take(page, scene, path)
     assert path.read_bytes().startswith(SIGNATURE)
 
 

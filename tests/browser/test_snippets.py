@@ -61,16 +61,15 @@ Texts = Callable[..., dict[str, str]]
 
 
 @pytest.fixture
-def texts(page: Page, site: str) -> Texts:
+def texts(modules: Page) -> Texts:
     """The page's `snippets(path, body, base)`."""
-    page.goto("./")
 
     def make(path: str, body: Any, base: str | None = None) -> dict[str, str]:
         script = """async ([path, body, base]) => {
             const { snippets } = await import(new URL("playground/snippets.js", document.baseURI));
             return snippets(path, body, base ?? undefined);
         }"""
-        found: dict[str, str] = page.evaluate(script, [path, body, base])
+        found: dict[str, str] = modules.evaluate(script, [path, body, base])
         return found
 
     return make
@@ -120,11 +119,18 @@ Run = Callable[..., dict[str, str]]
 NO_KEY = {"OPENAI_API_KEY": "none"}
 
 
-def test_a_chat(texts: Texts, run: Run, site_server: Server) -> None:
+def with_key(texts: Texts, run: Run, server: Server, path: str, body: Any) -> dict[str, str]:
+    """What the programs print that take the server's key from the environment."""
+    programs = texts(path, body, f"{server.url}/")
+    assert KEY not in "".join(programs.values())
+    return run(programs, OPENAI_API_KEY=KEY)
+
+
+def test_a_chat(texts: Texts, run: Run, site_server: Server, keyed_server: Server) -> None:
     body = {**CHAT, **OWN_FIELDS}
     answer = site_server.post("/v1/chat/completions", body).json()
     content = answer["choices"][0]["message"]["content"]
-    printed = run(texts("v1/chat/completions", body), **NO_KEY)
+    printed = with_key(texts, run, keyed_server, "v1/chat/completions", body)
     assert json.loads(printed["curl"])["choices"] == answer["choices"]
     assert printed["python"] == printed["node"] == f"{content}\n"
 
@@ -180,19 +186,12 @@ def test_embeddings(texts: Texts, run: Run, site_server: Server) -> None:
     assert "encoding_format" not in programs["python"] + programs["node"]
 
 
-def test_a_rerank(texts: Texts, run: Run, site_server: Server) -> None:
+def test_a_rerank(texts: Texts, run: Run, site_server: Server, keyed_server: Server) -> None:
     answer = site_server.post("/v1/rerank", RERANK).json()
-    printed = run(texts("v1/rerank", RERANK), **NO_KEY)
+    printed = with_key(texts, run, keyed_server, "v1/rerank", RERANK)
+    assert len(printed) == 3
     for text in printed.values():
         assert json.loads(text)["results"] == answer["results"]
-
-
-def test_the_key_comes_from_the_environment(texts: Texts, run: Run, keyed_server: Server) -> None:
-    for path, body in {"v1/chat/completions": CHAT, "v1/rerank": RERANK}.items():
-        programs = texts(path, body, f"{keyed_server.url}/")
-        printed = run(programs, OPENAI_API_KEY=KEY)
-        assert len(printed) == 3
-        assert KEY not in "".join(programs.values())
 
 
 def test_a_refused_request_ends_the_programs_with_an_error(texts: Texts, run: Run) -> None:
@@ -202,8 +201,7 @@ def test_a_refused_request_ends_the_programs_with_an_error(texts: Texts, run: Ru
             run({name: programs[name]}, **NO_KEY)
 
 
-def test_literals_are_the_values(page: Page, tmp_path: Path) -> None:
-    page.goto("./")
+def test_literals_are_the_values(modules: Page, tmp_path: Path) -> None:
     script = """async (values) => {
         const url = new URL("playground/literals.js", document.baseURI);
         const { javascriptLiteral, json, pythonLiteral, shellWord } = await import(url);
@@ -211,16 +209,22 @@ def test_literals_are_the_values(page: Page, tmp_path: Path) -> None:
             pythonLiteral(value), javascriptLiteral(value, 2), json(value),
             shellWord(JSON.stringify(value))]);
     }"""
-    written = page.evaluate(script, [json.dumps(value) for value in VALUES])
-    for value, (python, javascript, text, word) in zip(VALUES, written, strict=True):
+    written = modules.evaluate(script, [json.dumps(value) for value in VALUES])
+    for value, (python, _, text, _) in zip(VALUES, written, strict=True):
         assert ast.literal_eval(python) == value
         assert json.loads(text) == value
-        node = ["node", "-e", f"console.log(JSON.stringify(\n{javascript}\n))"]
-        assert json.loads(_output(node, tmp_path, {})) == value
-        assert json.loads(_output(["sh", "-c", f"printf %s {word}"], tmp_path, {})) == value
+    lines = [f"console.log(JSON.stringify(\n{javascript}\n));" for _, javascript, _, _ in written]
+    words = [word for _, _, _, word in written]
+    for command in (
+        ["node", "-e", "\n".join(lines)],
+        # A line for each of the words that the shell sees.
+        ["sh", "-c", f"printf '%s\\n' {' '.join(words)}"],
+    ):
+        printed = _output(command, tmp_path, {}).removesuffix("\n").split("\n")
+        assert [json.loads(line) for line in printed] == VALUES
 
 
-def test_the_menu_copies_by_keyboard_and_says_so(page: Page, texts: Texts, site: str) -> None:
+def test_the_menu_copies_by_keyboard_and_says_so(page: Page, site: str) -> None:
     page.goto("./#rerank")
     button = page.get_by_role("button", name="Copy as")
     items = page.get_by_role("menuitem")

@@ -11,11 +11,12 @@ from playwright.sync_api import Locator, Page, expect
 from app.web.access import OPEN_RULES
 from demo.ports import free_ports
 from demo.triton import TritonServer
+from tests.browser.routes import HURRY, Instead
 from tests.browser.site import DEMO_MODELS, KEY, site_configuration
 from tests.live.http import Server
 from tests.live.servers import running, write_configuration
 
-STORY = {"model": "ft-slow", "prompt": "Once upon a time", "max_tokens": 400, "temperature": 0}
+STORY = {"model": "ft-slow", "prompt": "Once upon a time", "max_tokens": 1000, "temperature": 0}
 # As when another tab is shown.
 HIDE = """(hidden) => {
     Object.defineProperty(document, "hidden", { configurable: true, value: hidden });
@@ -64,9 +65,8 @@ def cell(page: Page, model: str, column: str) -> Locator:
     return model_row(page, model).locator("th, td").nth(index)
 
 
-def test_the_text_format_is_read(page: Page) -> None:
-    page.goto("./")
-    found = page.evaluate(
+def test_the_text_format_is_read(modules: Page) -> None:
+    found = modules.evaluate(
         """async (text) => {
             const { Scrape } = await import(new URL("playground/prometheus.js", document.baseURI));
             const scrape = new Scrape(text);
@@ -114,10 +114,9 @@ def test_answered_requests_by_status(page: Page, site_server: Server) -> None:
     expect(table.get_by_role("row").filter(has_text="/readyz")).to_have_count(0)
 
 
-def test_pages_files_and_probes_are_no_requests_of_the_api(page: Page) -> None:
+def test_pages_files_and_probes_are_no_requests_of_the_api(modules: Page) -> None:
     """They are what needs no key, and the metrics."""
-    page.goto("./")
-    found = page.evaluate(OWN_ROUTES)
+    found = modules.evaluate(OWN_ROUTES)
     assert sorted(found) == sorted({*OPEN_RULES, "/metrics"})
 
 
@@ -143,6 +142,7 @@ def test_a_model_that_is_not_ready_and_metrics_elsewhere(
 ) -> None:
     asked: list[str] = []
     page = open_page(base_url=broken_server.url)
+    page.add_init_script(HURRY)
     page.on("request", lambda request: asked.append(request.url))
     page.goto("/#status")
     expect(page.locator(".state")).to_have_text("Not ready")
@@ -165,13 +165,13 @@ def test_a_change_of_readiness_is_announced(page: Page) -> None:
         "status": "ready",
         "models": {"demo-chat": {"ready": True, "tritons": {"ready": 1, "total": 1}}},
     }
-    page.route("**/readyz", lambda route: route.fulfill(json=report))
+    page.add_init_script(HURRY)
+    answers = Instead(page, "**/readyz", lambda route: route.fulfill(json=report))
     page.goto("./#status")
     expect(page.locator(".state")).to_have_text("Ready")
     away = {"ready": False, "tritons": {"ready": 0, "total": 1}, "cause": "It is away."}
     broken = {"status": "not ready", "models": {"demo-chat": away}}
-    page.unroute("**/readyz")
-    page.route("**/readyz", lambda route: route.fulfill(status=503, json=broken))
+    answers.answer = lambda route: route.fulfill(status=503, json=broken)
     expect(page.get_by_role("status")).to_have_text("demo-chat: not ready")
 
 
@@ -183,6 +183,7 @@ def test_a_server_that_stops(page: Page) -> None:
 
 def test_metrics_that_need_a_key(open_page: Callable[..., Page], keyed_server: Server) -> None:
     page = open_page(base_url=keyed_server.url)
+    page.add_init_script(HURRY)
     page.goto("/#status")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_be_visible()
@@ -205,19 +206,21 @@ def test_metrics_that_need_a_key(open_page: Callable[..., Page], keyed_server: S
 
 def test_a_key_that_may_not_ask_so_often(page: Page) -> None:
     refused = {"error": {"message": "Too many requests", "code": "rate_limit_exceeded"}}
-    page.route("**/metrics", lambda route: route.fulfill(status=429, json=refused))
+    page.add_init_script(HURRY)
+    refusals = Instead(page, "**/metrics", lambda route: route.fulfill(status=429, json=refused))
     page.goto("./#status")
     expect(page.get_by_text("Your key's limit of requests is reached")).to_be_visible()
-    page.unroute("**/metrics")
+    refusals.end()
     expect(cell(page, "demo-chat", "In flight")).to_have_text("0")
 
 
 def test_a_server_that_is_gone_and_comes_back(page: Page) -> None:
+    page.add_init_script(HURRY)
     page.goto("./#status")
     expect(page.locator(".state")).to_have_text("Ready")
-    page.route("**/readyz", lambda route: route.abort())
+    gone = Instead(page, "**/readyz", lambda route: route.abort())
     expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
-    page.unroute("**/readyz")
+    gone.end()
     expect(page.get_by_role("alert")).to_have_count(0)
 
 

@@ -1,4 +1,4 @@
-"""JSON that is made to be expensive: depth, width, numbers, texts. reliability F20."""
+"""JSON that is made to be expensive: depth, width, numbers, texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every form of embedding and rerank models on a real Triton: triton-contracts 9.1."""
+"""Every form of embedding and rerank models on a real Triton."""
 
 from __future__ import annotations
 

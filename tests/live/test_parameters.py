@@ -1,4 +1,4 @@
-"""Each parameter does to a real model's answers what it is for: api 3 and 4."""
+"""Each parameter does to a real model's answers what it is for."""
 
 from __future__ import annotations
 

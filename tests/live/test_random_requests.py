@@ -1,4 +1,4 @@
-"""Laws that hold whatever is asked for: api 1 (usage), 3, 4 and 5 on a real Triton."""
+"""Laws that hold whatever is asked for, on a real Triton."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def check_same(one: Choice, other: Choice) -> None:
 
 
 def check_end(choice: Choice, count: int, body: Mapping[str, Any]) -> None:
-    """api 1 and 3: the end token is not counted, and a length is the whole length."""
+    """The end token is not counted, and a length is the whole length."""
     most, reason = body["max_tokens"], choice.stop_reason
     if choice.finish_reason == "length":
         assert (count, reason) == (most, None)

@@ -1,4 +1,4 @@
-"""The configuration file: design 5."""
+"""The configuration file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How `bad_words` and `stop_words` are read: design 5."""
+"""How `bad_words` and `stop_words` are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of several problems is told, and where it is: api 1 (Validation)."""
+"""Which of several problems is told, and where it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fields of completions and chat beside the oldest ones: api 1, 3 and 4."""
+"""The fields of completions and chat beside the oldest ones."""
 
 from __future__ import annotations
 

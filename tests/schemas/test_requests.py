@@ -1,4 +1,4 @@
-"""What the accepted forms become: api 3, 4, 6 and 7."""
+"""What the accepted forms become."""
 
 from __future__ import annotations
 

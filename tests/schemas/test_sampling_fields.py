@@ -1,4 +1,4 @@
-"""Ranges and types of what completions and chat share: api 1 (Types) and 3 (Ranges)."""
+"""Ranges and types of what completions and chat share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools, tool choices, log-probabilities and numbers of answers: api 3 and 4."""
+"""Tools, tool choices, log-probabilities and numbers of answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What no backend here can honour is never silently ignored: api 1 (Known but impossible)."""
+"""What no backend here can honour is never silently ignored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many run and how many wait: design 4 (Admission)."""
+"""How many run and how many wait."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from app.cancellation import Cancellation
 from app.errors import ClientDisconnected, ModelOverloaded
 from app.services.admission import Admission
-from tests.live.waiting import wait_until
+from tests.live.waiting import LATE, wait_until
 
 
 def enter(admission: Admission, cancellation: Cancellation | None = None) -> object:
@@ -34,18 +34,18 @@ def waiting(admission: Admission, cancellation: Cancellation) -> list[object]:
 
 
 def test_the_limit_is_admitted_and_one_more_is_refused_at_once() -> None:
-    admission = Admission(3, 0, 5.0)
+    admission = Admission(3, 0, 60.0)
     for _ in range(3):
         enter(admission)
     start = time.monotonic()
     with pytest.raises(ModelOverloaded) as caught:
         enter(admission)
-    assert time.monotonic() - start < 0.1
+    assert time.monotonic() - start < LATE
     assert (caught.value.status, caught.value.retry_after) == (429, 1)
 
 
 def test_a_full_queue_refuses_at_once() -> None:
-    admission = Admission(1, 1, 5.0)
+    admission = Admission(1, 1, 60.0)
     enter(admission)
     waiting(admission, Cancellation())
     with pytest.raises(ModelOverloaded):
@@ -58,12 +58,12 @@ def test_waiting_takes_at_most_the_configured_time() -> None:
     start = time.monotonic()
     with pytest.raises(ModelOverloaded):
         enter(admission)
-    assert 0.15 < time.monotonic() - start < 0.4
+    assert 0.15 < time.monotonic() - start < 0.2 + LATE
     assert admission.num_waiting == 0
 
 
 def test_a_released_place_goes_to_one_who_waits() -> None:
-    admission = Admission(1, 2, 5.0)
+    admission = Admission(1, 2, 60.0)
     place = admission.enter(Cancellation())
     first, second = (waiting(admission, Cancellation()) for _ in range(2))
     place.release()
@@ -83,7 +83,7 @@ def test_releasing_twice_frees_one_place() -> None:
 
 
 def test_who_is_cancelled_while_waiting_leaves_the_queue() -> None:
-    admission = Admission(1, 5, 5.0)
+    admission = Admission(1, 5, 60.0)
     enter(admission)
     cancellation = Cancellation()
     outcome = waiting(admission, cancellation)
@@ -94,7 +94,7 @@ def test_who_is_cancelled_while_waiting_leaves_the_queue() -> None:
 
 
 def test_who_was_cancelled_before_does_not_wait() -> None:
-    admission = Admission(1, 5, 5.0)
+    admission = Admission(1, 5, 60.0)
     enter(admission)
     cancellation = Cancellation()
     cancellation.cancel()
@@ -106,14 +106,14 @@ def test_who_was_cancelled_is_not_admitted_even_where_there_is_room() -> None:
     """Of a client that left while queued nothing is executed."""
     cancellation = Cancellation()
     cancellation.cancel()
-    admission = Admission(1, 5, 5.0)
+    admission = Admission(1, 5, 60.0)
     with pytest.raises(ClientDisconnected):
         enter(admission, cancellation)
     assert admission.num_inflight == 0
 
 
 def test_who_waits_behind_a_cancelled_one_is_admitted() -> None:
-    admission = Admission(1, 5, 5.0)
+    admission = Admission(1, 5, 60.0)
     place = admission.enter(Cancellation())
     gone = Cancellation()
     first = waiting(admission, gone)
@@ -121,12 +121,12 @@ def test_who_waits_behind_a_cancelled_one_is_admitted() -> None:
     gone.cancel()
     wait_until(lambda: bool(first), "leaving")
     place.release()
-    wait_until(lambda: bool(second), "admission", 2)
+    wait_until(lambda: bool(second), "admission")
     assert not isinstance(second[0], Exception)
 
 
 def test_no_place_is_lost_under_load() -> None:
-    admission = Admission(4, 100, 10.0)
+    admission = Admission(4, 100, 60.0)
     highest = []
 
     def work() -> None:
@@ -145,27 +145,27 @@ def test_no_place_is_lost_under_load() -> None:
 
 
 def test_first_come_first_served() -> None:
-    admission = Admission(1, 5, 10.0)
+    admission = Admission(1, 5, 60.0)
     place = admission.enter(Cancellation())
     outcomes = []
     for _ in range(4):
         outcomes.append(waiting(admission, Cancellation()))
     for expected in range(4):
         place.release()
-        wait_until(lambda: bool(outcomes[expected]), "admission", 3)  # noqa: B023  # called at once
+        wait_until(lambda: bool(outcomes[expected]), "admission")  # noqa: B023  # called at once
         assert [bool(outcome) for outcome in outcomes] == [n <= expected for n in range(4)]
         (place,) = outcomes[expected]
 
 
 def test_a_newcomer_does_not_overtake_those_who_wait() -> None:
-    admission = Admission(1, 5, 10.0)
+    admission = Admission(1, 5, 60.0)
     place = admission.enter(Cancellation())
     first = waiting(admission, Cancellation())
     second = waiting(admission, Cancellation())
     place.release()
-    wait_until(lambda: bool(first), "admission", 3)
+    wait_until(lambda: bool(first), "admission")
     assert not second
     third = waiting(admission, Cancellation())
     first[0].release()
-    wait_until(lambda: bool(second), "admission", 3)
+    wait_until(lambda: bool(second), "admission")
     assert not third

@@ -1,8 +1,8 @@
-"""Rows of one batch that end at different times: api 5 (keep-alive), and nobody's end is lost."""
+"""Rows of one batch that end at different times: silence is filled, and nobody's end is lost."""
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from tests.scripted_triton import ScriptedHttpTriton, ScriptedTriton, message, s
 from tests.services.sse import read_events
 
 MAX_TOKENS = 8
-PAUSE = 0.5
+FINISHED = b'"finish_reason":"'
 
 
 @pytest.fixture
@@ -29,15 +29,17 @@ def client(tmp_path: Path, triton: ScriptedTriton, http_triton: ScriptedHttpTrit
 
 
 class OneIsSlow:
-    """The first row ends at once; the second has its last token after a pause."""
+    """The first row ends at once; the second has its last token when it may, or after a while."""
 
-    def __init__(self, quick: str, slow: str) -> None:
+    def __init__(self, quick: str, slow: str, pause: float = 60.0) -> None:
+        self.may_go_on = threading.Event()
+        self._pause = pause
         self._quick, self._slow = token_ids(quick), token_ids(slow)
 
     def __call__(self, request: Any, _: Any) -> Iterator[Any]:
         (prompt, _) = sent(request)["input_ids"][1]
         yield self._message(prompt, self._slow[:-1])
-        time.sleep(PAUSE)
+        self.may_go_on.wait(self._pause)
         yield self._message(prompt, [*self._slow, END_ID])
 
     def _message(self, prompt: list[int], slow: list[int]) -> Any:
@@ -53,11 +55,21 @@ def post(client: FlaskClient, **body: Any) -> Any:
     return client.post("/v1/completions", json=given)
 
 
+def events_of(response: Any, script: OneIsSlow) -> list[Any]:
+    """All events; the second row goes on after a sign of life behind the first one's end."""
+    received = b""
+    for piece in response.iter_encoded():
+        received += piece
+        if b": keep-alive" in received.partition(FINISHED)[2]:
+            script.may_go_on.set()
+    return read_events(received)
+
+
 def test_silence_is_told_when_the_first_row_is_over(
     client: FlaskClient, triton: ScriptedTriton
 ) -> None:
-    triton.script = OneIsSlow("boat", "small boat in the")
-    events = read_events(post(client, stream=True).data)
+    triton.script = script = OneIsSlow("boat", "small boat in the")
+    events = events_of(post(client, stream=True), script)
     ends = [
         place
         for place, event in enumerate(events)
@@ -70,8 +82,8 @@ def test_silence_is_told_when_the_first_row_is_over(
 def test_silence_is_told_when_a_stop_string_ended_the_first_row(
     client: FlaskClient, triton: ScriptedTriton
 ) -> None:
-    triton.script = OneIsSlow("boat", "small harbour in the")
-    events = read_events(post(client, stream=True, stop="boat").data)
+    triton.script = script = OneIsSlow("boat", "small harbour in the")
+    events = events_of(post(client, stream=True, stop="boat"), script)
     assert ": keep-alive" in events
     assert [event for event in events if isinstance(event, str)][-1] == "[DONE]"
 
@@ -79,7 +91,7 @@ def test_silence_is_told_when_a_stop_string_ended_the_first_row(
 def test_a_whole_answer_keeps_the_end_of_the_first_row(
     client: FlaskClient, triton: ScriptedTriton
 ) -> None:
-    triton.script = OneIsSlow("boat", "small boat in the")
+    triton.script = OneIsSlow("boat", "small boat in the", pause=0.3)
     choices = post(client).json["choices"]
     assert [choice["finish_reason"] for choice in choices] == ["stop", "stop"]
     assert [choice["text"] for choice in choices] == ["boat", "small boat in the"]

@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions` in front of a scripted Triton: api 4 and 5."""
+"""`POST /v1/chat/completions` in front of a scripted Triton."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several answers to several prompts: `n`, `best_of`, batches; api 3 and 5."""
+"""Several answers to several prompts: `n`, `best_of`, batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`POST /v1/completions` in front of a scripted Triton: api 3 and 5."""
+"""`POST /v1/completions` in front of a scripted Triton."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_several_prompts_stream_with_their_index(
 def test_the_prompts_of_one_request_do_not_crowd_each_other_out(
     tmp_path: Path, triton: ScriptedTriton, http_triton: ScriptedHttpTriton
 ) -> None:
-    """api 1: 429 means that others fill the model, and here nobody else is there."""
+    """429 means that others fill the model, and here nobody else is there."""
     limits = {"max_inflight": 2, "max_queue": 2, "max_queue_wait": 0.2}
     configuration = standard_configuration(triton.address, http_triton.address, llm=limits)
     client = build_application(tmp_path, configuration).test_client()
@@ -168,7 +168,7 @@ def test_stop_strings(client: FlaskClient, triton: ScriptedTriton, stop: Any, st
 def test_completion_tokens_count_up_to_the_stop_string(
     client: FlaskClient, triton: ScriptedTriton
 ) -> None:
-    """api 1 (usage): what a 5-token callback brought beyond it is not counted."""
+    """What a 5-token callback brought beyond it is not counted."""
     ids = token_ids("The small boat came home")
     triton.script = Generated(ids, step=5)
     pieces = [len(token_ids("The small boat"[:end])) for end in (len("The small boat"),)]

@@ -1,4 +1,4 @@
-"""Whether a prompt and what is asked for fit the context: api 3 and 4."""
+"""Whether a prompt and what is asked for fit the context."""
 
 from __future__ import annotations
 

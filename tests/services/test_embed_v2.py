@@ -1,4 +1,4 @@
-"""`POST /v2/embed`, Cohere's second shape of embeddings, in front of a scripted Triton: api 6."""
+"""`POST /v2/embed`, Cohere's second shape of embeddings, in front of a scripted Triton."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `POST /v1/embeddings` makes of texts and of token ids: api 6."""
+"""What `POST /v1/embeddings` makes of texts and of token ids."""
 
 from __future__ import annotations
 

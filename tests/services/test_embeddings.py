@@ -1,4 +1,4 @@
-"""`POST /v1/embeddings` in front of a scripted Triton: api 6."""
+"""`POST /v1/embeddings` in front of a scripted Triton."""
 
 from __future__ import annotations
 

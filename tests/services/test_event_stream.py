@@ -1,4 +1,4 @@
-"""The rules of usage in streams: api 5.3."""
+"""The rules of usage in streams."""
 
 from __future__ import annotations
 

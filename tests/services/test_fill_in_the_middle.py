@@ -1,4 +1,4 @@
-"""`suffix`: a text between two others, for models whose entry says how to ask; api 3."""
+"""`suffix`: a text between two others, for models whose entry says how to ask."""
 
 from __future__ import annotations
 

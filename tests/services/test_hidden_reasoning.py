@@ -1,4 +1,4 @@
-"""Reasoning that nobody is shown must not look like a dead connection: api 5.5."""
+"""Reasoning that nobody is shown must not look like a dead connection."""
 
 from __future__ import annotations
 

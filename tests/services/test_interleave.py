@@ -1,4 +1,4 @@
-"""Several choices at once: api 5.7."""
+"""Several choices at once."""
 
 from __future__ import annotations
 
@@ -29,8 +29,16 @@ def test_everything_comes_and_each_source_in_its_order() -> None:
 
 
 def test_a_fast_source_does_not_wait_for_a_slow_one() -> None:
-    items = interleave([counted("slow", 1, 0.3), counted("fast", 3)], Cancellation())
+    may_go_on = threading.Event()
+
+    def slow() -> Iterator[tuple[str, int]]:
+        assert may_go_on.wait(60)
+        yield ("slow", 0)
+
+    items = interleave([slow(), counted("fast", 3)], Cancellation())
     assert [next(items)[0] for _ in range(3)] == ["fast"] * 3
+    may_go_on.set()
+    assert [name for name, _ in items] == ["slow"]
 
 
 def failing() -> Iterator[tuple[str, int]]:
@@ -58,7 +66,7 @@ def test_closing_early_calls_the_sources_off_and_closes_them() -> None:
     next(items)
     items.close()
     assert cancellation.is_cancelled
-    assert closed.wait(3)
+    assert closed.wait(60)
 
 
 def test_a_whole_answer_calls_nothing_off() -> None:
@@ -71,13 +79,13 @@ def waits_for(cancellation: Cancellation) -> Iterator[int]:
     """A source as a backend is one: it waits, and is woken by the cancellation."""
     gone = threading.Event()
     cancellation.on_cancel(gone.set)
-    gone.wait(10)
+    gone.wait(120)
     raise ClientDisconnected("the client went away")
     yield
 
 
 def test_a_consumer_that_waits_learns_that_its_client_has_gone() -> None:
-    """api 5.6: the greenlet of a request that nobody waits for must not stay for ever."""
+    """The greenlet of a request that nobody waits for must not stay for ever."""
     cancellation = Cancellation()
     sources = [waits_for(cancellation), waits_for(cancellation)]
     outcome: list[BaseException] = []
@@ -91,7 +99,7 @@ def test_a_consumer_that_waits_learns_that_its_client_has_gone() -> None:
     threading.Thread(target=consume, daemon=True).start()
     time.sleep(0.1)
     cancellation.cancel()
-    wait_until(lambda: bool(outcome), "the consumer's end", 3)
+    wait_until(lambda: bool(outcome), "the consumer's end")
     assert isinstance(outcome[0], ClientDisconnected)
 
 
@@ -132,6 +140,6 @@ def test_sources_are_closed_where_they_run() -> None:
     items = interleave([endless(), endless()], cancellation)
     next(items)
     cancellation.cancel()
-    wait_until(lambda: len(closed_by) == 2, "the closing", 4)
+    wait_until(lambda: len(closed_by) == 2, "the closing")
     assert threading.current_thread().name not in closed_by
     items.close()

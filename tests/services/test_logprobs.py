@@ -1,4 +1,4 @@
-"""Tokens and their offsets beside the returned text, whole and streamed: api 3."""
+"""Tokens and their offsets beside the returned text, whole and streamed."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def test_a_triton_that_does_not_answer(build: Build, triton: ScriptedTriton) -> 
     assert set(found) == set(LLAMA)
     assert found["chat"] is True
     triton.before_config = lambda _: None
-    wait_until(lambda: told(client) == LLAMA, "the word of a Triton that answers again", 10)
+    wait_until(lambda: told(client) == LLAMA, "the word of a Triton that answers again")
 
 
 def test_a_triton_that_is_not_there(tmp_path: Path, http_triton: ScriptedHttpTriton) -> None:

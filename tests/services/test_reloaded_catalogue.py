@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,3 +105,23 @@ def test_kept_texts_do_not_change_with_the_files(
     (tmp_path / "chatml.jinja").write_text("{% broken")
     second = load_catalogue(settings, ConfigurationFiles(files.texts), first)
     assert second.model(LLM) is first.model(LLM)
+
+
+@pytest.mark.parametrize(("section", "name"), [("llm", LLM), ("embedding", EMBEDDING)])
+def test_a_removed_model_of_the_start_leaves_nothing_behind(
+    load: Load, content: dict[str, Any], section: str, name: str
+) -> None:
+    """Though the garbage collector does not look at what a worker has started with."""
+    first = load(content)
+    gc.collect()
+    gc.freeze()
+    try:
+        replicas = weakref.ref(first.model(name).backend.replicas)
+        content[section].clear()
+        second = load(content, first)
+        del first
+        gc.collect()
+        assert name not in {model.spec.name for model in second}
+        assert replicas() is None
+    finally:
+        gc.unfreeze()

@@ -1,4 +1,4 @@
-"""`POST /v1/rerank` in front of a scripted Triton: api 7."""
+"""`POST /v1/rerank` in front of a scripted Triton."""
 
 from __future__ import annotations
 

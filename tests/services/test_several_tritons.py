@@ -179,7 +179,7 @@ def test_a_model_that_nobody_serves_is_not_asked_for_again(
     assert client.post("/v1/embeddings", json=EMBED).status_code == 200
     for each in (triton, other):
         each.script = say(error_message("boom"))
-    wait_until(lambda: complete(client).status_code == 502, "a trial", 10)
+    wait_until(lambda: complete(client).status_code == 502, "a trial")
 
 
 def test_readiness_of_encoders(

@@ -1,4 +1,4 @@
-"""Fields that change the text of an answer: stop strings, special tokens, `min_tokens`; api 3."""
+"""Fields that change the text of an answer: stop strings, special tokens, `min_tokens`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tool calls of a model that writes them: api 4 (`tools`), whole and streamed."""
+"""Tool calls of a model that writes them, whole and streamed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of the paths beside OpenAI's own that serve encoders and tokenizers: api 1, 7, 8."""
+"""Errors of the paths beside OpenAI's own that serve encoders and tokenizers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every failure of every route and verb is OpenAI's error object: api 1 and 9."""
+"""Every failure of every route and verb is OpenAI's error object."""
 
 from __future__ import annotations
 

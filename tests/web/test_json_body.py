@@ -1,4 +1,4 @@
-"""Bodies that may be hostile: api 1 (JSON body), reliability F20, F22."""
+"""Bodies that may be hostile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics through the whole application: api 9."""
+"""The metrics through the whole application."""
 
 from __future__ import annotations
 

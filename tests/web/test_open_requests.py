@@ -10,9 +10,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.cancellation import Cancellation
 from app.lifecycle.service_folder import VARIABLE, ServiceFolder, Snapshot
 from app.web.calls import Server
-from app.web.open_requests import ALWAYS_ANSWERED, OpenRequests
+from app.web.open_requests import ALWAYS_ANSWERED, ANSWER_SECONDS, OpenRequests
 from tests.applications import (
     LLM,
     build_application,
@@ -123,6 +124,35 @@ def test_a_stream_that_is_ended_says_so(app: Flask, client: FlaskClient) -> None
     assert b"[DONE]" not in text
     assert read_events(text)[-1]["error"]["code"] == "backend_unavailable"
     assert b"stopping" in text
+
+
+def test_a_stream_whose_body_was_still_arriving_is_told_later() -> None:
+    requests = OpenRequests(10)
+    opened = requests.add()
+    requests.end()
+    opened.cancellation = Cancellation()
+    opened.is_answered = True
+    requests.end()
+    assert opened.cancellation.is_cancelled
+
+
+def test_who_is_called_off_late_gets_the_time_to_answer_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, failed = 1000.0, []
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr("app.offload.fail_task", lambda *_: failed.append(now))
+    requests = OpenRequests(10)
+    opened = requests.add()
+    requests.end()
+    opened.cancellation = Cancellation()
+    now += 2 * ANSWER_SECONDS
+    requests.end()
+    assert opened.cancellation.is_cancelled
+    assert not failed
+    now += 2 * ANSWER_SECONDS
+    requests.end()
+    assert failed == [now]
 
 
 @pytest.fixture

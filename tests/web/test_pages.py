@@ -1,4 +1,4 @@
-"""The list of models, and the pages for operators: api 2 and 8."""
+"""The list of models, and the pages for operators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Request ids, headers and log lines: api 1."""
+"""Request ids, headers and log lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Server-sent events: api 5.1, 5.4, 5.5."""
+"""Server-sent events."""
 
 from __future__ import annotations
 
