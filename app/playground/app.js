@@ -76,9 +76,15 @@ function skip(event) {
   document.getElementById("main").focus();
 }
 
+/** A file of the view did not come. Browsers remember that; only a new page asks for it again. */
+function failed(panel, error) {
+  console.info(error);
+  replace(panel, errorBox({ kind: "unloaded" }, () => location.reload()));
+}
+
 function start() {
   showLanguage();
-  const { list, panels, start: open } = tabs(VIEWS, context, (panel, error) => replace(panel, errorBox(error)));
+  const { list, panels, start: open } = tabs(VIEWS, context, failed);
   const { button, dialog } = keyEntry(refreshModels);
   const main = el("main", { id: "main", tabindex: "-1" }, trouble, panels);
   document.body.append(header(list, button), main, dialog, announcer());

@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 
 // Failures for which the server has no words.
-const KINDS = new Set(["unreachable", "cut", "garbled"]);
+const KINDS = new Set(["unreachable", "cut", "garbled", "unloaded"]);
 
 /** The server's message with its code and field, and a button if it can be tried again. */
 export function errorBox(error, retry = null) {

@@ -83,8 +83,12 @@ class Tab {
     this.#isMounted = true;
     try {
       this.#module ??= await this.view.load();
-      if (this.#isShown) this.#module.mount(this.panel, this.context);
-      else this.#isMounted = false;
+      if (!this.#isShown) {
+        this.#isMounted = false;
+        return;
+      }
+      replace(this.panel);
+      this.#module.mount(this.panel, this.context);
     } catch (error) {
       this.#isMounted = false;
       this.failed(this.panel, error);

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from demo.triton import TritonServer
 from tests.browser.chats import ask, finished, model_choice, open_chat
@@ -250,6 +250,20 @@ def test_it_works_below_a_path_of_a_proxy(open_page: Callable[..., Page], site: 
         open_chat(page)
         expect(ask(page, "What is 7 + 5?").locator(".markdown")).to_have_text("7 + 5 = 12.")
         page.close()
+
+
+def test_a_view_that_did_not_load_can_be_tried_again(browser: Browser, site: str) -> None:
+    # What Chromium writes about the missing file is no fault here.
+    page = browser.new_page(base_url=f"{site}/", locale="en-US")
+    missing = Instead(page, "**/views/rerank.js", lambda route: route.abort())
+    page.goto("./#rerank")
+    panel = page.get_by_role("tabpanel")
+    expect(panel.get_by_role("alert")).to_contain_text("A part of this page could not be loaded.")
+    missing.end()
+    panel.get_by_role("button", name="Try again").click()
+    expect(panel.get_by_role("button", name="Rank")).to_be_visible()
+    expect(panel.get_by_role("alert")).to_have_count(0)
+    page.close()
 
 
 def test_a_server_that_is_gone_is_told(open_page: Callable[..., Page]) -> None:

@@ -33,6 +33,7 @@ export default {
 
   "error.unreachable": "The server cannot be reached.",
   "error.cut": "The connection ended before the answer was complete.",
+  "error.unloaded": "A part of this page could not be loaded.",
   "error.garbled": "What the server sent cannot be read.",
   "error.status": "The server answered with status {status}.",
   "error.http": "status",

@@ -33,6 +33,7 @@ export default {
 
   "error.unreachable": "无法连接服务器。",
   "error.cut": "回答尚未完成，连接就中断了。",
+  "error.unloaded": "页面的一部分无法加载。",
   "error.garbled": "服务器发送的内容无法读取。",
   "error.status": "服务器返回状态 {status}。",
   "error.http": "状态",
