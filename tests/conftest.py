@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.applications import build_application, standard_configuration
 from tests.scripted_triton import ScriptedHttpTriton, ScriptedTriton
 
 # A busy machine is no failure.
-settings.register_profile("untimed", settings(), deadline=None)
+settings.register_profile(
+    "untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("untimed")
 
 # The real Triton and the server in front of it; the fault cases; how processes share the tests.

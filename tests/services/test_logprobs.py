@@ -179,7 +179,7 @@ def test_special_tokens_are_told_though_they_are_no_text(
     max_examples=60,
     deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     ids=st.lists(st.integers(3, 600), min_size=1, max_size=12),

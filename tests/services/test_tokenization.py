@@ -131,7 +131,10 @@ def test_what_is_refused(client: FlaskClient, fields: Any, param: str) -> None:
     assert (response.status_code, response.json["error"]["param"]) == (400, param)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60))
 def test_back_and_forth(client: FlaskClient, text: str) -> None:
     ids = tokens(client, prompt=text, add_special_tokens=False)
