@@ -10,12 +10,11 @@ from marshmallow import ValidationError
 
 from app.schemas.fields import (
     StrictField,
-    UnsupportedMessage,
     check_length,
     each,
     mismatch,
     nested,
-    shown,
+    unsupported,
     within,
 )
 from app.schemas.messages import MAX_MESSAGES, MAX_PARTS
@@ -163,9 +162,7 @@ def _kind(block: Any, allowed: Sequence[str]) -> str:
         raise mismatch('an object with a "type"', block)
     kind: str = block["type"]
     if kind not in allowed:
-        choices = ", ".join(map(shown, allowed))
-        text = f"is not supported here: use one of {choices}; it was {shown(kind)}"
-        raise nested("type", ValidationError([UnsupportedMessage(text)]))
+        raise nested("type", unsupported(allowed, kind))
     return kind
 
 

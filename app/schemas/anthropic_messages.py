@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import ValidationError, post_load
+from marshmallow import post_load
 
 from app.schemas.anthropic_content import AnthropicMessages, SystemPrompt
 from app.schemas.fields import (
@@ -17,11 +17,10 @@ from app.schemas.fields import (
     Items,
     Number,
     StrictField,
-    UnsupportedMessage,
     mismatch,
     nested,
     optional,
-    shown,
+    unsupported,
     within,
 )
 from app.schemas.generation import MAX_STOP_STRINGS, MAX_TOKENS, STOP_STRING
@@ -54,8 +53,7 @@ class AnthropicTool(StrictField):
         if not isinstance(value, dict):
             raise mismatch("an object with name and input_schema", value)
         if value.get("type") not in (None, "custom"):
-            text = f'is not supported here: use "custom"; it was {shown(value["type"])}'
-            raise nested("type", ValidationError([UnsupportedMessage(text)]))
+            raise nested("type", unsupported(("custom",), value["type"]))
         schema = value.get("input_schema")
         if not isinstance(schema, dict):
             raise nested(

@@ -19,7 +19,7 @@ from app.schemas.fields import (
     mismatch,
     nested,
     optional,
-    shown,
+    unsupported,
     within,
 )
 from app.schemas.request import MODEL_NAME, RequestSchema
@@ -42,9 +42,7 @@ class SupportedChoice(Choice):
 
     def parse(self, value: Any) -> str:
         if isinstance(value, str) and value in self.refused:
-            allowed = ", ".join(map(shown, self.choices))
-            text = f"is not supported here: use one of {allowed}; it was {shown(value)}"
-            raise ValidationError([UnsupportedMessage(text)])
+            raise unsupported(self.choices, value)
         return super().parse(value)
 
 
@@ -70,8 +68,7 @@ class TextInput(StrictField):
         if not isinstance(part, dict) or not isinstance(part.get("type"), str):
             raise mismatch('an object with a "type"', part)
         if part["type"] != "text":
-            text = f'is not supported here: use "text"; it was {shown(part["type"])}'
-            raise nested("type", ValidationError([UnsupportedMessage(text)]))
+            raise nested("type", unsupported(("text",), part["type"]))
         with within("text"):
             return self.text.parse(part.get("text"))
 

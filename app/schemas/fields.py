@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,6 +36,14 @@ def mismatch(expected: str, value: Any) -> ValidationError:
     """The error of a value that is not what the field takes."""
     given = "is missing or null" if value is None else f"was {shown(value)}"
     return ValidationError(f"must be {expected}, but {given}")
+
+
+def unsupported(allowed: Collection[Any], given: Any) -> ValidationError:
+    """The error of a known value that nothing here can honour; `allowed` are those to use."""
+    choices = ", ".join(map(shown, allowed))
+    use = f"one of {choices}" if len(allowed) > 1 else choices
+    text = f"is not supported here: use {use}; it was {shown(given)}"
+    return ValidationError([UnsupportedMessage(text)])
 
 
 def nested(name: Any, error: ValidationError) -> ValidationError:

@@ -9,12 +9,11 @@ from marshmallow import ValidationError
 
 from app.schemas.fields import (
     StrictField,
-    UnsupportedMessage,
     check_length,
     each,
     mismatch,
     nested,
-    shown,
+    unsupported,
     within,
 )
 from app.types import Message
@@ -99,9 +98,7 @@ def _text_part(part: Any) -> str:
     if not isinstance(part, dict) or not isinstance(part.get("type"), str):
         raise mismatch('an object with a "type"', part)
     if part["type"] != "text":
-        given = shown(part["type"])
-        message = UnsupportedMessage(f'is not supported here: use "text"; it was {given}')
-        raise nested("type", ValidationError([message]))
+        raise nested("type", unsupported(("text",), part["type"]))
     if not isinstance(part.get("text"), str):
         raise nested("text", mismatch("a string", part.get("text")))
     return str(part["text"])

@@ -9,12 +9,11 @@ from marshmallow import ValidationError
 
 from app.schemas.fields import (
     StrictField,
-    UnsupportedMessage,
     check_length,
     each,
     mismatch,
     nested,
-    shown,
+    unsupported,
     within,
 )
 from app.schemas.messages import MAX_MESSAGES, MAX_PARTS
@@ -50,7 +49,7 @@ def _item(item: Any) -> Message:
     kind = item.get("type", "message")
     parse = ITEMS.get(kind) if isinstance(kind, str) else None
     if parse is None:
-        raise nested("type", _unsupported(ITEMS, kind))
+        raise nested("type", unsupported(ITEMS, kind))
     return parse(item)
 
 
@@ -108,7 +107,7 @@ def _part(part: Any) -> str:
     if part["type"] == "refusal":
         return _string(part, "refusal")
     if part["type"] not in PARTS:
-        raise nested("type", _unsupported(PARTS, part["type"]))
+        raise nested("type", unsupported(PARTS, part["type"]))
     return _string(part, "text")
 
 
@@ -116,12 +115,6 @@ def _string(value: Mapping[str, Any], name: str) -> str:
     if not isinstance(value.get(name), str):
         raise nested(name, mismatch("a string", value.get(name)))
     return str(value[name])
-
-
-def _unsupported(allowed: Sequence[str] | Mapping[str, Any], given: Any) -> ValidationError:
-    choices = ", ".join(map(shown, allowed))
-    text = f"is not supported here: use one of {choices}; it was {shown(given)}"
-    return ValidationError([UnsupportedMessage(text)])
 
 
 def _joined(messages: Sequence[Message]) -> list[Message]:

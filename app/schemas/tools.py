@@ -13,10 +13,10 @@ from app.schemas.fields import (
     Flag,
     Items,
     StrictField,
-    UnsupportedMessage,
     mismatch,
     nested,
     shown,
+    unsupported,
     within,
 )
 from app.types import ToolChoice
@@ -47,8 +47,7 @@ def check_type(kind: Any) -> None:
     if kind is None:
         raise nested("type", ValidationError("is required"))
     if kind != "function":
-        message = UnsupportedMessage(f'is not supported here: use "function"; it was {shown(kind)}')
-        raise nested("type", ValidationError([message]))
+        raise nested("type", unsupported(("function",), kind))
 
 
 def parse_function(function: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.applications import closed_port
+from tests.packages.made_once import made_once
 
 SOURCES = Path(__file__).resolve().parents[2] / "benchmarks" / "native"
 
 
-@cache
 def programs() -> Path:
     """The folder with the programs. CFLAGS of the environment are the compiler's."""
+    return made_once("native", _compile)
+
+
+def _compile(folder: Path) -> None:
     if not shutil.which(os.environ.get("CC", "cc")):
         pytest.fail("The benchmark's programs are in C and there is no C compiler: install gcc")
-    folder = Path(tempfile.mkdtemp(prefix="native-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     command = ["make", "-C", str(SOURCES), f"BIN={folder}"]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode or "warning" in made.stderr:
         pytest.fail(f"The benchmark's programs do not compile:\n{made.stderr}")
-    return folder
 
 
 @dataclass(frozen=True, slots=True)

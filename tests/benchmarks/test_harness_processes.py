@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from benchmarks.lag import probe, summary
 from benchmarks.places import Cores
 from benchmarks.processes import Command, Report, Server, answers
 from demo.ports import free_ports
+from tests.live.waiting import wait_until
 
 HERE = set(os.sched_getaffinity(0))
 LAST = Cores.of_machine().load
@@ -88,10 +88,7 @@ def test_stopping_leaves_no_child(tmp_path: Path) -> None:
     server.wait_until(lambda: bool(log.read_text()))
     server.stop()
     child = int(log.read_text())
-    deadline = time.monotonic() + 5
-    while _is_alive(child) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not _is_alive(child)
+    wait_until(lambda: not _is_alive(child), "the end of the child")
 
 
 def _is_alive(pid: int) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from benchmarks.sampling import Peak, cpu_seconds, process_tree, pss_bytes
+from tests.live.waiting import wait_until
 
 TREE = """
 import subprocess, sys, time
@@ -43,7 +43,7 @@ def tree() -> Iterator[tuple[int, int]]:
 def test_a_child_counts(tree: tuple[int, int]) -> None:
     parent, child = tree
     assert process_tree(parent) == [parent, child]
-    assert 0.3 <= cpu_seconds(parent) < 1.5
+    assert 0.3 <= cpu_seconds(parent) < 3
     assert pss_bytes(parent) > pss_bytes(child) > 64 * 2**20
 
 
@@ -55,7 +55,7 @@ def test_what_is_gone_counts_nothing() -> None:
 
 
 def test_the_peak_is_kept() -> None:
-    values = iter([1, 5, 2])
-    with Peak(lambda: next(values, 0), interval=0.01) as peak:
-        time.sleep(0.3)
+    values = [1, 5, 2]
+    with Peak(lambda: values.pop(0) if values else 0, interval=0.01) as peak:
+        wait_until(lambda: not values, "the last sample")
     assert peak.value == 5

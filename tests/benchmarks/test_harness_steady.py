@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -16,43 +21,78 @@ from benchmarks.processes import Command, Report
 from benchmarks.steady import AFTER_START, BEFORE_END, Mark, Measured, window
 
 CORES = Cores.of_machine().load
-PACED = Chat(model="ft-pace20", connections=10, max_tokens=512, seconds=1.5, ramp=0.5)
+PACED = Chat(model="ft-pace20", connections=10, max_tokens=512, seconds=2.5, ramp=0.5)
 CLIENT = """
-import json, time
+import json, sys, time
 started = time.monotonic()
-while time.monotonic() - started < 2.0:
-    if time.process_time() < %s * (time.monotonic() - started): pass
-    else: time.sleep(0.001)
+notes = [(started, time.process_time())]
+while notes[-1][0] - started < 3.0:
+    if notes[-1][1] < %s * (notes[-1][0] - started): sum(range(20_000))
+    else: time.sleep(0.01)
+    notes.append((time.monotonic(), time.process_time()))
+open(sys.argv[1], "w").write(json.dumps(notes))
 print(json.dumps({"requests": 0, "errors": 0, "error_samples": [], "seconds": %s,
                   "tokens_seen": 300, "gap_ms": None}))
 """
 SLEEPER = "import time; time.sleep(60)"
 
 
-def report(busy: float, seconds: float) -> Report:
-    """A generator that takes this part of a core for 2 s, and says that it saw 300 tokens."""
-    return Report(Command([sys.executable, "-c", CLIENT % (busy, seconds)], CORES))
+@dataclass
+class Client:
+    """A generator, and what it notes itself of the CPU that it gets."""
+
+    notes: Path
+    samples: list[Mark]
+
+    def report(self, seconds: float) -> Report:
+        """It takes up to a fifth of a core for 3 s, and says that it saw 300 tokens."""
+        code = CLIENT % (0.2, seconds)
+        return Report(Command([sys.executable, "-c", code, str(self.notes)], CORES))
+
+    def share(self) -> float:
+        """The part of a core that it had between the samples that counted."""
+        times, cpu = np.array(json.loads(self.notes.read_text())).T
+        first, last = (mark.time for mark in self.samples)
+        had: float = np.interp(last, times, cpu) - np.interp(first, times, cpu)
+        return had / (last - first)
 
 
-def test_a_client_is_measured_itself() -> None:
-    """A third of a core, 10 streams with 20 tokens a second, half of them while they started."""
-    found = steady.run(report(busy=1 / 3, seconds=2.0), PACED, Measured(None, []))
-    assert found["server_share"] == pytest.approx(1 / 3, rel=0.25)
-    assert found["steady_cpu_us_per_token"] == pytest.approx(1e6 / 3 / 200, rel=0.25)
+@pytest.fixture
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
+    made = Client(tmp_path / "notes", [])
+
+    def noting(marks: Sequence[Mark], ended: float, seconds: float) -> tuple[Mark, Mark]:
+        made.samples[:] = window(marks, ended, seconds)
+        return made.samples[0], made.samples[1]
+
+    monkeypatch.setattr(steady, "window", noting)
+    # Enough is left to sample, also where samples come late.
+    monkeypatch.setattr(steady, "AFTER_START", 0.1)
+    monkeypatch.setattr(steady, "BEFORE_END", 0.1)
+    return made
+
+
+def test_a_client_is_measured_itself(client: Client) -> None:
+    """10 streams with 20 tokens a second, half of them while they started."""
+    found = steady.run(client.report(seconds=3.0), PACED, Measured(None, []))
+    assert found["server_share"] == pytest.approx(client.share(), rel=0.1, abs=0.02)
+    expected = 1e6 * found["server_share"] / 200
+    assert found["steady_cpu_us_per_token"] == pytest.approx(expected, rel=0.01)
+    assert client.share() > 0.02
     assert found["load_share"] == 0
-    assert found["kept_pace"] == pytest.approx(300 / (10 * 20 * (2.0 - 0.25)))
+    assert found["kept_pace"] == pytest.approx(300 / (10 * 20 * (3.0 - 0.25)))
 
 
-def test_a_server_is_measured_without_the_generator() -> None:
+def test_a_server_is_measured_without_the_generator(client: Client) -> None:
     server = Report(Command([sys.executable, "-c", SLEEPER], CORES))
     try:
         measured = Measured.of(server.pid, server.pid)
-        found = steady.run(report(busy=1 / 3, seconds=1.5), PACED, measured)
+        found = steady.run(client.report(seconds=2.5), PACED, measured)
     finally:
         server.kill()
-    assert found["server_share"] < 0.05
-    assert found["load_share"] == pytest.approx(1 / 3, rel=0.25)
-    assert found["kept_pace"] == pytest.approx(300 / (10 * 20 * 1.5))
+    assert found["server_share"] < client.share() / 2
+    assert found["load_share"] == pytest.approx(client.share(), rel=0.1, abs=0.02)
+    assert found["kept_pace"] == pytest.approx(300 / (10 * 20 * 2.5))
 
 
 @given(
@@ -74,7 +114,7 @@ def test_a_run_that_is_too_short_is_refused() -> None:
         window([Mark(0.1 * tick, 0.0, 0.0) for tick in range(20)], 2.0, 1.0)
 
 
-def test_streams_without_a_pace_cannot_be_measured_so() -> None:
-    load = Chat(model="ft", connections=10, max_tokens=512, seconds=1.5)
+def test_streams_without_a_pace_cannot_be_measured_so(client: Client) -> None:
+    load = Chat(model="ft", connections=10, max_tokens=512, seconds=2.5)
     with pytest.raises(BenchmarkError, match="ft has no pace"):
-        steady.run(report(busy=0.1, seconds=1.5), load, Measured(None, []))
+        steady.run(client.report(seconds=2.5), load, Measured(None, []))

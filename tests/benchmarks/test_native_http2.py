@@ -39,7 +39,7 @@ class Connection:
 
     def __init__(self, mock: Mock, first_settings: bytes = b"") -> None:
         host, port = mock.grpc.split(":")
-        self._socket = socket.create_connection((host, int(port)), timeout=10)
+        self._socket = socket.create_connection((host, int(port)), timeout=60)
         self._file = self._socket.makefile("rb")
         self.decoder = hpack.Decoder()
         self.send(PREFACE + frame(SETTINGS, 0, 0, first_settings))
@@ -197,7 +197,7 @@ def test_a_client_that_breaks_the_rules_is_left(
 
 def test_another_protocol_is_cut_off(mock: Mock) -> None:
     host, port = mock.grpc.split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as other:
+    with socket.create_connection((host, int(port)), timeout=60) as other:
         other.sendall(b"GET / HTTP/1.1\r\nHost: somebody who speaks HTTP/1.1\r\n\r\n")
         try:
             while other.recv(4096):

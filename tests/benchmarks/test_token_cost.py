@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import statistics
 import time
@@ -37,6 +38,15 @@ FOLDER = DEMO / "models" / "demo-chat"
 TEXT = "Once upon a time there was a brave turtle who lived in a green valley. 你好！ "
 ROUNDS = 15
 END_ID = 2
+
+
+@pytest.fixture(autouse=True)
+def _nothing_older() -> Iterator[None]:
+    """The garbage collector does not look through what earlier tests have left."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 class RecordedCall:
@@ -127,13 +137,13 @@ def served(num_tokens: int) -> Callable[[], float]:
         context = RequestContext("request")
         events = Chat(model, request, "assistant").events(context, 15.0)
         first = next(events)
-        started = time.process_time()
+        started = time.thread_time()
         body = EventStreamBody(
             first, events, lambda error: pytest.fail(str(error)), PLAIN, context.arrivals
         )
         num_writes = sum(1 for _ in body)
         assert num_writes > num_tokens
-        return time.process_time() - started
+        return time.thread_time() - started
 
     return run
 
@@ -155,9 +165,9 @@ def reference(num_tokens: int) -> Callable[[], float]:
             yield b"data: " + json.dumps(event).encode() + b"\n\n"
 
     def run() -> float:
-        started = time.process_time()
+        started = time.thread_time()
         assert sum(1 for _ in frames()) == num_tokens
-        return time.process_time() - started
+        return time.thread_time() - started
 
     return run
 

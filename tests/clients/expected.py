@@ -48,6 +48,22 @@ def ranking(server: Server, top_n: int = 2) -> list[list[float]]:
     return [[each["index"], each["relevance_score"]] for each in answer["data"]]
 
 
+def num_tokens(server: Server) -> int:
+    """The tokens of TEXTS, as `/v1/embeddings` counts them."""
+    answer = server.post("/v1/embeddings", {"model": EMBEDDER, "input": TEXTS}).json()
+    tokens: int = answer["usage"]["prompt_tokens"]
+    return tokens
+
+
+def is_ranking(answer: Sequence[Sequence[Any]], expected: Sequence[Sequence[float]]) -> bool:
+    """Whether a client's pairs of index and score, which more may follow, are those expected."""
+    indices = [each[0] for each in answer] == [each[0] for each in expected]
+    return indices and all(
+        math.isclose(one[1], other[1], rel_tol=1e-6)
+        for one, other in zip(answer, expected, strict=True)
+    )
+
+
 def are_close(ones: Sequence[Sequence[float]], others: Sequence[Sequence[float]]) -> bool:
     """Whether two lists of vectors are the same but for rounding."""
     return all(math.dist(one, other) < 1e-5 for one, other in zip(ones, others, strict=True))

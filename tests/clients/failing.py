@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -27,8 +28,10 @@ CLIENTS = (
 PATIENT = {"connect": 20, "first_token": 200, "between_tokens": 200, "total": 300}
 IMPATIENT = {**PATIENT, "first_token": 0.5}
 MAX_LEN = 1000
-# It takes 100 s, longer than whatever a test does meanwhile.
-STORY = Generated([100 + number % 50 for number in range(400)], END_ID, delay=0.25)
+# It takes 225 s, longer than whatever a test does meanwhile.
+STORY = Generated([100 + number % 50 for number in range(900)], END_ID, delay=0.25)
+GATE = threading.Semaphore(0)
+"""A gated model generates a token after the first for each release."""
 
 
 def first_tokens(request: Any) -> list[Any]:
@@ -37,6 +40,13 @@ def first_tokens(request: Any) -> list[Any]:
     return [
         row_message([*prompt, *range(100, 100 + count)], len(prompt) + count) for count in (1, 2, 3)
     ]
+
+
+def gated(request: Any, context: Any) -> Iterator[Any]:
+    """An answer of which the next token comes when somebody has seen the last one."""
+    for message in Generated(range(100, 112), END_ID)(request, context):
+        yield message
+        GATE.acquire(timeout=200)
 
 
 def silent(request: Any, context: Any) -> Iterator[Any]:
@@ -69,6 +79,7 @@ SCRIPTS = {
     "fails": failing,
     "aborts": aborting,
     "story": STORY,
+    "gated": gated,
     "good": Generated([100, 101, END_ID], END_ID),
 }
 KEYS: dict[str, dict[str, Any]] = {

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from app.settings import TABLE
+from tests.clients.failing import GATE
 from tests.live.http import Server
 
 pytestmark = pytest.mark.case("E2", "curl: HTTP/1.0, kept connections, Expect")
@@ -24,7 +25,12 @@ WRITE = "\n%{stderr}%{http_code} %{num_connects} %{size_upload} %{http_version}\
 JSON = ["-H", "Content-Type: application/json"]
 GOOD = ["-d", json.dumps({"model": "good-curl", "prompt": "a"})]
 STREAMED = ["-d", json.dumps({"model": "good-curl", "prompt": "a", "stream": True})]
-STORY = {"model": "story-curl", "prompt": "a", "max_tokens": 12, "stream": True}
+GATED: dict[str, Any] = {
+    "model": "gated-curl",
+    "prompt": "a",
+    "max_tokens": 12,
+    "stream": True,
+}
 # What is wrong, and what it is answered.
 ERRORS: dict[str, tuple[list[str], int]] = {
     "no JSON": ([*JSON, "-d", '{"model":'], 400),
@@ -63,15 +69,15 @@ def run(server: Server, *requests: list[str]) -> tuple[str, list[list[str]]]:
 
 
 def test_events_are_printed_as_they_come(failing_server: Server) -> None:
-    line = command(failing_server, "--no-buffer", *JSON, "-d", json.dumps(STORY))
+    line = command(failing_server, "--no-buffer", *JSON, "-d", json.dumps(GATED))
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
-        first = process.stdout.readline()
-        assert first.startswith(b"data: ")
-        # The answer takes three seconds.
-        assert process.poll() is None
+        for _ in range(GATED["max_tokens"]):
+            assert process.stdout.readline().startswith(b"data: ")
+            assert process.stdout.readline() == b"\n"
+            # Nothing else has been generated.
+            GATE.release()
         rest = process.stdout.read()
-    assert rest.count(b"data: ") > 10
     assert rest.endswith(b"data: [DONE]\n\n\n")
 
 

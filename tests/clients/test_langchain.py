@@ -8,13 +8,21 @@ from typing import Any
 import pytest
 
 from tests.clients.expected import TEXTS, are_close, chat_text, vectors
-from tests.clients.programs import run_python
+from tests.clients.programs import run_together
 from tests.live.http import Server
+
+PROGRAMS = {"langchain_chat.py": [], "langchain_embeddings.py": ["unchecked", json.dumps(TEXTS)]}
 
 
 @pytest.fixture(scope="module")
-def answers(gateway: Server) -> Any:
-    return run_python("current", "langchain_chat.py", gateway.url)
+def everything(gateway: Server) -> Any:
+    """What both programs print."""
+    return run_together("current", gateway.url, PROGRAMS)
+
+
+@pytest.fixture
+def answers(everything: Any) -> Any:
+    return everything["langchain_chat.py"]
 
 
 def test_every_way_of_asking_gives_the_same_text(answers: Any, gateway: Server) -> None:
@@ -38,10 +46,8 @@ def test_usage_and_the_reason_to_finish_come_once(answers: Any) -> None:
         assert answers[way]["finish_reason"] == answers["invoke"]["finish_reason"] == "stop"
 
 
-def test_embeddings_of_texts(gateway: Server) -> None:
-    answers = run_python(
-        "current", "langchain_embeddings.py", gateway.url, "unchecked", json.dumps(TEXTS)
-    )
+def test_embeddings_of_texts(everything: Any, gateway: Server) -> None:
+    answers = everything["langchain_embeddings.py"]
     expected = vectors(gateway)
     assert are_close(answers["documents"], expected)
     assert are_close(answers["asynchronous"], expected)

@@ -1,4 +1,4 @@
-"""LiteLLM as a library."""
+"""LiteLLM as a library: completions, embeddings and rerank."""
 
 from __future__ import annotations
 
@@ -7,14 +7,36 @@ from typing import Any
 
 import pytest
 
-from tests.clients.expected import TEXTS, are_close, chat_text, completion_text, vectors
-from tests.clients.programs import run_python
+from tests.clients.expected import (
+    QUESTION,
+    TEXTS,
+    are_close,
+    chat_text,
+    completion_text,
+    is_ranking,
+    num_tokens,
+    ranking,
+    vectors,
+)
+from tests.clients.programs import run_together
 from tests.live.http import Server
+
+PROGRAMS = {
+    "litellm_calls.py": [json.dumps(TEXTS)],
+    "litellm_embed.py": [json.dumps(TEXTS)],
+    "litellm_rerank.py": [json.dumps(QUESTION)],
+}
 
 
 @pytest.fixture(scope="module")
-def answers(gateway: Server) -> Any:
-    return run_python("openai-2", "litellm_calls.py", gateway.url, json.dumps(TEXTS))
+def everything(gateway: Server) -> Any:
+    """What each program prints."""
+    return run_together("openai-2", gateway.url, PROGRAMS)
+
+
+@pytest.fixture
+def answers(everything: Any) -> Any:
+    return everything["litellm_calls.py"]
 
 
 def test_completion_whole_and_streamed(answers: Any, gateway: Server) -> None:
@@ -36,3 +58,21 @@ def test_embedding(answers: Any, gateway: Server) -> None:
 def test_too_long_is_an_error_of_its_own(answers: Any) -> None:
     # LiteLLM falls back to a model with more context when it sees this class.
     assert answers["error"] == [400, "ContextWindowExceededError"]
+
+
+def test_embedding_for_cohere(everything: Any, gateway: Server) -> None:
+    embedded = everything["litellm_embed.py"]
+    assert are_close(embedded["vectors"], vectors(gateway))
+    assert embedded["tokens"] == num_tokens(gateway)
+
+
+def test_rerank(everything: Any, gateway: Server) -> None:
+    ranked = everything["litellm_rerank.py"]
+    expected = ranking(gateway)
+    for way, results in ranked.items():
+        assert is_ranking(results, expected), way
+    documents = [QUESTION["documents"][int(index)] for index, _ in expected]
+    for way in ("jina_ai with documents", "hosted_vllm with documents"):
+        assert [result[2]["text"] for result in ranked[way]] == documents
+    for provider in ("cohere", "jina_ai", "hosted_vllm", "infinity"):
+        assert [result[2] for result in ranked[provider]] == [None, None]

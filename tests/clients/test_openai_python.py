@@ -20,11 +20,11 @@ from tests.live.waiting import wait_until
 MODEL = "demo-chat"
 EMBEDDER = "all-minilm-l6-v2"
 MESSAGES: list[Any] = [{"role": "user", "content": "你好"}]
-# 20 seconds of work.
+# More than a minute of work.
 STORY: dict[str, Any] = {
     "model": "ft-slow",
     "prompt": "Once upon a time",
-    "max_tokens": 400,
+    "max_tokens": 1500,
     "temperature": 0,
     "extra_body": {"repetition_penalty": 1.3},
 }
@@ -173,9 +173,13 @@ def test_a_timeout_ends_the_generation(
     client: openai.OpenAI, counters: Callable[[str], Counters]
 ) -> None:
     before = counters("ft-slow")
-    with pytest.raises(openai.APITimeoutError):
-        client.with_options(timeout=1.0).completions.create(**STORY)
-    wait_until(lambda: counters("ft-slow").cancelled == before.cancelled + 1, "the cancellation")
+    # A busy machine may not have begun when a short time is over.
+    for seconds in (1.0, 5.0, 25.0):
+        with pytest.raises(openai.APITimeoutError):
+            client.with_options(timeout=seconds).completions.create(**STORY)
+        if counters("ft-slow").started > before.started:
+            break
+    wait_until(lambda: counters("ft-slow").cancelled > before.cancelled, "the cancellation")
 
 
 def test_a_cancelled_task_ends_the_generation(
@@ -185,8 +189,12 @@ def test_a_cancelled_task_ends_the_generation(
         async with openai.AsyncOpenAI(
             base_url=f"{gateway.url}/v1", api_key="none", max_retries=0
         ) as client:
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(client.completions.create(**STORY), 1.0)
+            asked = asyncio.create_task(client.completions.create(**STORY))
+            while counters("ft-slow").started == before.started:
+                await asyncio.sleep(0.05)
+            asked.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asked
 
     before = counters("ft-slow")
     asyncio.run(leave())

@@ -37,7 +37,9 @@ class OtherServer:
             ("127.0.0.1", 0), type("Scripted", (Handler,), {"script": self})
         )
         self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
         self._thread.start()
 
     @property

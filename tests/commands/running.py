@@ -13,13 +13,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from app.settings import PROJECT_ROOT, TABLE
+from tests.live.waiting import wait_until
 
-LIMIT = 60.0
-# Seconds until a person presses a key again.
-PATIENCE = 5.0
+LIMIT = 120.0
 COMMAND = (sys.executable, "-m", "app")
 # What colours, moves the cursor or asks for pastes to be marked.
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -73,20 +73,13 @@ class Terminal:
         part, self._position = plain[self._position : end], end
         return part
 
-    def press_until(self, key: str, text: str) -> None:
-        """Press the key until it writes this text, as a person would.
+    def expect_prompt(self) -> None:
+        """Wait until it has written its prompt and waits for keys.
 
-        Between its prompt and its waiting for keys, Python's readline does not see a signal.
+        Between the two, Python's readline keeps a signal for the next key.
         """
-        deadline = time.monotonic() + LIMIT
-        while text not in self._plain()[self._position :]:
-            assert time.monotonic() < deadline, f"{text!r} did not come, but {self.seen!r}"
-            self.type(key)
-            pressed_at = time.monotonic()
-            while self._read(pressed_at + PATIENCE - time.monotonic()):
-                if text in self._plain()[self._position :]:
-                    break
-        self.expect(text)
+        self.expect("> ")
+        wait_until(self._is_asleep, "the wait for keys")
 
     def type(self, text: str) -> None:
         """Press these keys."""
@@ -106,6 +99,11 @@ class Terminal:
     def plain(self) -> str:
         """All that was written, without colours."""
         return self._plain()
+
+    def _is_asleep(self) -> bool:
+        # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: behind the program's name.
+        status = Path(f"/proc/{self.process.pid}/stat").read_text()
+        return status.rpartition(")")[2].split()[0] == "S"
 
     def _plain(self) -> str:
         return CONTROLS.sub("", self.seen).replace("\r\n", "\n")

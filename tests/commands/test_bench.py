@@ -125,13 +125,13 @@ def test_ctrl_c_prints_what_there_is(other: OtherServer) -> None:
     other.answer = answer
     with terminal("bench", other.url, "--requests", "100", "--concurrency", "2") as screen:
         for _ in range(2):
-            assert begun.acquire(timeout=30)
+            assert begun.acquire(timeout=60)
         screen.expect("2/100")
         screen.type(CTRL_C)
         screen.expect("2 answered, 0 failed")
         screen.expect("stopped by Ctrl-C")
         assert screen.code() == 130
-    assert other.gone.wait(30), "the server was not told"
+    assert other.gone.wait(60), "the server was not told"
     more.set()
 
 
@@ -186,7 +186,7 @@ def test_the_making_of_a_request_is_not_measured(other: OtherServer) -> None:
         now += 100.0
         return {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
-    connection = Connection(ServerAddress.parse(other.url), None, 30.0)
+    connection = Connection(ServerAddress.parse(other.url), None, 60.0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.commands.bench.requests.perf_counter", lambda: now)
         found = measure(Requests(make, send_streamed), connection, 1)

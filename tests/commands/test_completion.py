@@ -49,7 +49,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_bash_completes(script: Path, words: list[str], found: set[str]) -> None:
     command = ["bash", "--norc", "-c", PRESS_TAB, "bash", str(script), *words]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=30, check=True, env=environment({})
+        command, capture_output=True, text=True, timeout=120, check=True, env=environment({})
     )
     assert {line.strip() for line in done.stdout.split()} >= found, done.stderr
     if words[-1]:
@@ -60,7 +60,7 @@ def test_files_are_completed_where_files_are_wanted(script: Path, tmp_path: Path
     (tmp_path / "some-models.json").touch()
     command = ["bash", "--norc", "-c", PRESS_TAB, "bash", str(script), "check-config", "some"]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=30, check=True, cwd=tmp_path
+        command, capture_output=True, text=True, timeout=120, check=True, cwd=tmp_path
     )
     assert done.stdout.split() == ["some-models.json"]
 
@@ -74,7 +74,7 @@ def test_the_other_shells_scripts(shell: str, tmp_path: Path) -> None:
     if shutil.which(shell):
         path = tmp_path / "script"
         path.write_text(found.stdout)
-        subprocess.run([shell, "-n", str(path)], check=True, timeout=30)
+        subprocess.run([shell, "-n", str(path)], check=True, timeout=120)
 
 
 def test_an_unknown_shell_is_told_the_known() -> None:
@@ -90,7 +90,7 @@ def test_eval_of_the_script_in_a_shell(script: Path) -> None:
         ["bash", "--norc", "-euc", command],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
         env=environment({}),
     )

@@ -38,12 +38,12 @@ def raw_server(connections: Sequence[bytes | Sequence[bytes]]) -> Iterator[str]:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()
 
 
 def connection(url: str) -> Connection:
-    return Connection(ServerAddress.parse(url), None, 30.0)
+    return Connection(ServerAddress.parse(url), None, 60.0)
 
 
 def test_a_connection_that_the_server_closed_meanwhile_is_opened_again() -> None:

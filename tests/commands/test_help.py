@@ -123,7 +123,7 @@ def test_a_reader_that_has_had_enough_is_no_failure() -> None:
 
     command = f"{shlex.join(COMMAND)} completion bash | head -1"
     done = subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, timeout=60, env=environment({})
+        ["bash", "-c", command], capture_output=True, text=True, timeout=120, env=environment({})
     )
     assert done.stderr == ""
 

@@ -1,4 +1,4 @@
-"""One real Triton for all tests of the demo, with its models and every variant; a raw client."""
+"""A raw client of the real Triton of all tests, which has the demo's models and every variant."""
 
 import contextlib
 import queue
@@ -13,8 +13,8 @@ import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
 
 from demo.counters import Counters, read_counters
-from demo.triton import DEMO_REPOSITORY, TritonServer, free_ports
-from demo.variants import write_repository
+from demo.triton import TritonServer
+from tests.live.waiting import wait_until
 
 DTYPES = {
     "input_ids": np.uint32,
@@ -47,6 +47,9 @@ TRITON_NAMES = {
     "float32": "FP32",
     "bool": "BOOL",
 }
+
+COUNTED = ("demo-chat", "ft-slow", "ft-drain", "ft-step1", "ft-mask")
+"""Models whose counters a test compares."""
 
 NEVER = 0xFFFFFFFF
 """An end_id that the model cannot emit."""
@@ -104,7 +107,7 @@ class Stream:
         self._client.start_stream(self._receive)
         self._client.async_stream_infer(model, as_inputs(grpc_client, arrays))
 
-    def next(self, timeout: float = 20.0) -> Message:
+    def next(self, timeout: float = 60.0) -> Message:
         """The next message; raises the stream's error, or `queue.Empty`."""
         result, error, arrived = self._answers.get(timeout=timeout)
         if error is not None:
@@ -158,21 +161,29 @@ class DemoClient:
     def counters(self, model: str = "demo-chat") -> Counters:
         return read_counters(self.server.metrics_url, model)
 
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
-    variants = write_repository(tmp_path_factory.mktemp("variants"))
-    with TritonServer([DEMO_REPOSITORY, variants], *free_ports(3)) as running:
-        yield running
+    def num_running(self, model: str) -> int:
+        """How many of its requests have not ended."""
+        now = self.counters(model)
+        return now.started - now.completed - now.cancelled - now.failed
 
 
 @pytest.fixture(scope="session")
-def client(server: TritonServer) -> Iterator[DemoClient]:
-    demo_client = DemoClient(server)
+def client(tritonserver: TritonServer) -> Iterator[DemoClient]:
+    demo_client = DemoClient(tritonserver)
     yield demo_client
     # An open HTTP connection would delay Triton's exit.
     demo_client.http.close()
     demo_client.grpc.close()
+
+
+@pytest.fixture(autouse=True)
+def _quiet(request: pytest.FixtureRequest) -> None:
+    """A test that asks Triton begins when what others have left there has ended."""
+    if "client" in request.fixturenames:
+        client: DemoClient = request.getfixturevalue("client")
+        wait_until(
+            lambda: max(map(client.num_running, COUNTED)) <= 0, "the end of others' requests"
+        )
 
 
 @pytest.fixture(name="language_arrays")
@@ -187,12 +198,5 @@ def as_inputs_fixture() -> Callable[..., list[Any]]:
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Wait until a condition holds, at most 5 s."""
-
-    def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 5.0
-        while not condition():
-            assert time.monotonic() < deadline, "not within 5 s"
-            time.sleep(0.02)
-
-    return wait
+    """Wait until a condition holds."""
+    return lambda condition: wait_until(condition, "what was waited for")

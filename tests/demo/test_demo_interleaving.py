@@ -6,7 +6,9 @@ import time
 import numpy as np
 import tritonclient.grpc as grpc_client
 
+from demo.llm import scheduler as scheduler_module
 from demo.llm.scheduler import Scheduler
+from tests.live.waiting import LATE
 
 PROMPT = [1, 10, 11, 12]
 NUM_STREAMS = 32
@@ -35,31 +37,44 @@ def test_a_batch_equals_its_rows_alone(client):
         assert answer[len(row) : len(row) + 12].tolist() == client.generated(row, 12)
 
 
-def test_all_requests_advance_together(server, language_arrays, as_inputs):
-    inputs = as_inputs(grpc_client, language_arrays([PROMPT], 60))
-    arrived, everything = [], threading.Event()
+def test_all_requests_advance_together(client, language_arrays, as_inputs):
+    """Each has begun before one of them, which take long, has ended."""
+    inputs = as_inputs(grpc_client, language_arrays([PROMPT], 2000))
+    arrived, everything = {}, threading.Event()
 
     def receive(result, error):
-        response = result.get_response()
-        arrived.append((response.id, response.parameters["triton_final_response"].bool_param))
-        if sum(is_final for _, is_final in arrived) == NUM_STREAMS:
+        if not everything.is_set():
+            response = result.get_response()
+            is_final = response.parameters["triton_final_response"].bool_param
+            arrived[response.id] = is_final or arrived.get(response.id, False)
+        if len(arrived) == NUM_STREAMS:
             everything.set()
 
-    with grpc_client.InferenceServerClient(server.grpc_url) as client:
-        client.start_stream(receive)
+    with grpc_client.InferenceServerClient(client.server.grpc_url) as stream:
+        stream.start_stream(receive)
         for index in range(NUM_STREAMS):
-            client.async_stream_infer("demo-chat", inputs, request_id=f"request-{index}")
-        assert everything.wait(30)
-    first_end = [is_final for _, is_final in arrived].index(True)
-    assert len({name for name, _ in arrived[:first_end]}) == NUM_STREAMS
+            stream.async_stream_infer("demo-chat", inputs, request_id=f"request-{index}")
+        assert everything.wait(60)
+        stream.stop_stream(cancel_requests=True)
+    assert not any(arrived.values())
 
 
-def test_the_scheduler_takes_turns_and_lets_the_delayed_wait():
-    order, ended = [], threading.Event()
+class Clock:
+    """A clock that stands still, but for who waits for it. In the place of `time`."""
+
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+def test_the_scheduler_takes_turns_and_lets_the_delayed_wait(monkeypatch):
+    clock, order, ended = Clock(), [], threading.Event()
+    monkeypatch.setattr(scheduler_module, "time", clock)
 
     class Job:
         def __init__(self, name, units, delay=0.0):
-            self.name, self.units, self.ready_at = name, units, time.monotonic() + delay
+            self.name, self.units, self.ready_at = name, units, delay
 
         def run_unit(self):
             order.append(self.name)
@@ -67,31 +82,40 @@ def test_the_scheduler_takes_turns_and_lets_the_delayed_wait():
             if self.name == "late":
                 ended.set()
             # The first job waits for the others, so that all are there when it goes on.
-            started.wait(5)
+            started.wait(60)
+            # The others have six units: then comes the time of the delayed one.
+            clock.now = 0.3 if len(order) == 6 else 0.0
             return self.units > 0
 
     started, scheduler = threading.Event(), Scheduler()
     for job in (Job("late", 1, 0.3), Job("a", 3), Job("b", 1), Job("c", 2)):
         scheduler.submit(job)
     started.set()
-    assert ended.wait(5)
+    assert ended.wait(60)
     scheduler.stop()
     assert order == ["a", "b", "c", "a", "c", "a", "late"]
 
 
 def test_a_long_prompt_does_not_hold_up_the_others(client):
-    running = client.stream([PROMPT], 800)
+    running = client.stream([PROMPT], 2000)
     running.next()
+    asked_at = time.monotonic()
     long = client.stream([[1] + [30] * 999], 1).rest()[-1]
-    arrivals = [message.arrived for message in running.rest()]
-    during = [arrived for arrived in arrivals if arrived < long.arrived]
+    # Until what has come meanwhile is read, too.
+    arrivals = [asked_at]
+    while arrivals[-1] <= long.arrived:
+        arrivals.append(running.next().arrived)
+    running.cancel()
+    during = [arrived for arrived in arrivals if asked_at < arrived < long.arrived]
     assert len(during) >= 3
 
 
 def test_a_delayed_stream_does_not_hold_up_the_others(client):
-    slow = [client.stream([PROMPT], 20, model="ft-slow") for _ in range(8)]
+    num_pauses = 39
+    slow = [client.stream([PROMPT], num_pauses + 1, model="ft-slow") for _ in range(NUM_STREAMS)]
     spans = [each[-1].arrived - each[0].arrived for each in (stream.rest() for stream in slow)]
-    assert max(spans) < 2 * 19 * 0.05
+    # If each pause were everybody's, they would take a minute.
+    assert max(spans) < num_pauses * 0.05 + LATE
 
 
 def test_the_counters_count(client):
@@ -104,17 +128,17 @@ def test_the_counters_count(client):
 
 def test_a_cancelled_stream_stops(client, eventually):
     before = client.counters("ft-slow")
-    stream = client.stream([PROMPT], 400, model="ft-slow")
+    stream = client.stream([PROMPT], 2000, model="ft-slow")
     stream.next()
     stream.cancel()
     eventually(lambda: client.counters("ft-slow").cancelled == before.cancelled + 1)
-    assert client.counters("ft-slow").tokens - before.tokens < 40
+    assert client.counters("ft-slow").tokens - before.tokens < LATE / 0.05
     assert client.counters("ft-slow").completed == before.completed
 
 
 def test_requests_are_cancelled_while_they_share_the_model(client, eventually):
     before = client.counters()
-    streams = [client.stream([[1] + [30] * 999], 900) for _ in range(4)]
+    streams = [client.stream([[1] + [30] * 999], 1000) for _ in range(4)]
     eventually(lambda: client.counters().started == before.started + 4)
     for stream in streams:
         stream.cancel()
@@ -132,6 +156,6 @@ def test_an_uninterruptible_model_runs_to_its_end(client, eventually):
 
 
 def test_max_len_is_the_models(client):
-    last = client.messages([[1] + [30] * 1023], 1024)[-1]
+    last = client.messages([[1] + [30] * 1999], 48)[-1]
     assert last.length == 2048
     assert not np.isnan(last.ids).any()

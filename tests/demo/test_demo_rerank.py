@@ -41,7 +41,7 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def tokenizer(server):
+def tokenizer(demo_environment):
     loaded = Tokenizer.from_file(str(MINILM / "tokenizer.json"))
     loaded.no_truncation()
     loaded.enable_padding()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from tests.docs.pages import PROJECT
@@ -30,14 +31,15 @@ def run_curl(text: str, url: str) -> tuple[str, str]:
     return body, status
 
 
+@cache
 def run_python(text: str, url: str) -> str:
-    """What a Python block prints."""
+    """What a Python block prints; one that stands on several pages is run once."""
     return _run([sys.executable, "-c", text.replace(ADDRESS, url)])
 
 
 def _run(command: list[str]) -> str:
     done = subprocess.run(
-        command, cwd=PROJECT, env=ENVIRONMENT, capture_output=True, text=True, timeout=60
+        command, cwd=PROJECT, env=ENVIRONMENT, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

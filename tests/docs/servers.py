@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.docs.commands import ENVIRONMENT
 from tests.docs.pages import PROJECT
 
-START_SECONDS = 60.0
+START_SECONDS = 150.0
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def started(commands: dict[int, str], configuration: Path, logs: Path) -> Iterat
         for process in processes.values():
             os.killpg(process.pid, signal.SIGTERM)
         for process in processes.values():
-            process.wait(20)
+            process.wait(60)
 
 
 def _start(port: int, command: str, configuration: Path, logs: Path) -> subprocess.Popen[bytes]:
@@ -51,7 +51,7 @@ def _start(port: int, command: str, configuration: Path, logs: Path) -> subproce
 def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         try:
             connection.request("GET", "/health")
             return connection.getresponse().status == 200

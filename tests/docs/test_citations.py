@@ -1,4 +1,4 @@
-"""Reasons stand here or on a page that a reader has: nothing is cited that is not in the project."""
+"""Reasons stand here or on a page that a reader has: nothing absent is cited."""
 
 from __future__ import annotations
 

@@ -10,35 +10,19 @@ from pathlib import Path
 import pytest
 
 from app.cli import _parsers
-from demo.environment import DEMO
 from demo.triton import TritonServer
 from tests.commands.running import CTRL_D, environment, terminal
 from tests.docs.commands import ADDRESS, ENVIRONMENT
 from tests.docs.outputs import ANYTHING, same_but_left_out
 from tests.docs.pages import PROJECT, Block, code_spans, rows, sections, with_output
 from tests.live.http import Server
-from tests.live.servers import running, write_configuration
+from tests.live.servers import running
 
 PAGE = PROJECT / "docs" / "command-line.md"
 TALK = "openai-api chat --model"
 PAIRS = [(block, output) for block, output in with_output(PAGE) if block.run_by]
 COMMANDS = [(block, output) for block, output in PAIRS if not block.text.startswith(TALK)]
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
-
-
-@pytest.fixture(scope="module")
-def demo_configuration(
-    tritonserver: TritonServer, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """The demo's own three models."""
-    minilm = {"url": tritonserver.http_url, "path": str(DEMO / "models/all-minilm-l6-v2")}
-    chat = {"url": tritonserver.grpc_url, "path": str(DEMO / "models/demo-chat")}
-    content: dict[str, object] = {
-        "llm": [{"name": "demo-chat", **chat}],
-        "embedding": [{"name": "all-minilm-l6-v2", **minilm}],
-        "rerank": [{"name": "minilm-reranker", **minilm, "max_tokens": 512}],
-    }
-    return write_configuration(tmp_path_factory.mktemp("demo") / "model_config.json", content)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +76,7 @@ def test_commands_print_what_is_shown(
         env=environment({"PATH": ENVIRONMENT["PATH"], **variables}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     if output is None:

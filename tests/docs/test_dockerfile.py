@@ -46,8 +46,8 @@ def test_the_readme_starts_it_as_it_starts_itself() -> None:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    return image(tmp_path_factory.mktemp("image"))
+def built() -> Image:
+    return image()
 
 
 def test_the_environment_holds_the_package_and_no_pip(built: Image) -> None:
@@ -87,7 +87,7 @@ def run(built: Image, command: list[str], **variables: str) -> subprocess.Comple
         env={**variables, "PATH": path, "COLUMNS": "100"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
 
 
@@ -97,6 +97,6 @@ def test_the_health_check(gateway: Server, is_there: bool) -> None:
     command = json.loads(check[check.index("[") :])
     port = str(gateway.port if is_there else 1)
     done = subprocess.run(
-        [sys.executable, *command[1:]], env={"PORT": port}, capture_output=True, timeout=30
+        [sys.executable, *command[1:]], env={"PORT": port}, capture_output=True, timeout=120
     )
     assert (done.returncode == 0) == is_there

@@ -36,7 +36,7 @@ def run(server: Server, program: str, *arguments: str) -> str:
         env={**ENVIRONMENT, **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

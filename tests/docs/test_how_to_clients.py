@@ -33,7 +33,7 @@ def test_langchain(block: Block, output: Block, gateway: Server) -> None:
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == output.text

@@ -158,27 +158,24 @@ def test_the_readmes_python_is_the_example() -> None:
     assert shown == [example] * len(READMES)
 
 
-def test_check_config(gateway: Server, configuration: Path) -> None:
+def test_check_config(demo_configuration: Path) -> None:
     commands = {line.strip() for line in LINES if line.startswith(CHECKS)}
     assert commands == {"openai-api check-config model_config.json --connect"}
     for command in commands:
-        printed = run_shell(command.replace("model_config.json", str(configuration)), gateway.url)
+        printed = run_shell(command.replace("model_config.json", str(demo_configuration)), ADDRESS)
         assert "demo-chat: ready" in printed
 
 
-def test_server_commands_start_a_server(configuration: Path, tmp_path: Path) -> None:
+def test_server_commands_start_a_server(demo_configuration: Path, tmp_path: Path) -> None:
     # A test is nobody else's server.
     lines = [line.replace("0.0.0.0", "127.0.0.1") for line in LINES]
     commands = sorted({line for line in lines if line.startswith(SERVERS)})
     assert len(commands) == len(SERVERS)
+    here = [line.replace("model_config.json", str(demo_configuration)) for line in commands]
     ports = free_ports(len(commands))
-    with started(
-        {
-            port: text.replace("5100", str(port)).replace("model_config.json", str(configuration))
-            for port, text in zip(ports, commands, strict=True)
-        },
-        configuration,
-        tmp_path,
-    ):
+    on_ports = {
+        port: text.replace("5100", str(port)) for port, text in zip(ports, here, strict=True)
+    }
+    with started(on_ports, demo_configuration, tmp_path):
         # Each has answered.
         assert len(list(tmp_path.iterdir())) == len(commands)

@@ -33,7 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=180,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout
     return folder
@@ -89,10 +89,10 @@ def test_the_search_works_without_a_server(site: Path) -> None:
     """A browser may start no worker for a page that is a file."""
     with launched() as browser:
         page = browser.new_page()
+        page.set_default_timeout(60_000)
         failures: list[str] = []
         page.on("pageerror", lambda error: failures.append(str(error)))
         page.goto((site / "index.html").as_uri())
-        page.set_default_timeout(60_000)
         page.locator(".md-search__input").click()
         page.get_by_text("Type to start searching").wait_for()
         page.locator(".md-search__input").press_sequentially("backend_model_missing")

@@ -1,4 +1,4 @@
-"""The wheel, and an environment that has it, made once."""
+"""The wheel, and an environment that has it, made once for all processes of the tests."""
 
 from __future__ import annotations
 
@@ -6,29 +6,40 @@ from pathlib import Path
 
 import pytest
 
+from tests.packages.made_once import made_once
 from tests.packaging.building import build_sdist, build_wheel, copy_source
 from tests.packaging.installation import Installation, install
 
 
-@pytest.fixture(scope="package")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the source folder."""
-    return copy_source(tmp_path_factory.mktemp("source") / "openai_api")
+def make_wheel(folder: Path) -> None:
+    """A copy of the source folder, its archive, and the wheel that is made from the archive."""
+    build_wheel(build_sdist(copy_source(folder / "openai_api")), folder / "wheel")
 
 
-@pytest.fixture(scope="package")
-def sdist(source: Path) -> Path:
-    """The archive of the sources."""
-    return build_sdist(source)
-
-
-@pytest.fixture(scope="package")
-def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, made from the archive."""
-    return build_wheel(sdist, tmp_path_factory.mktemp("wheel"))
-
-
-@pytest.fixture(scope="package")
-def installation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+def make_installation(folder: Path) -> None:
     """The wheel in an environment of its own."""
-    return install(wheel, tmp_path_factory.mktemp("installed"))
+    install(wheel_in(made_once("wheel", make_wheel)), folder)
+
+
+def wheel_in(folder: Path) -> Path:
+    """The only one there."""
+    (wheel,) = folder.glob("wheel/*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="package")
+def source() -> Path:
+    """A copy of the source folder."""
+    return made_once("wheel", make_wheel) / "openai_api"
+
+
+@pytest.fixture(scope="package")
+def wheel() -> Path:
+    """The wheel, made from the archive of the sources."""
+    return wheel_in(made_once("wheel", make_wheel))
+
+
+@pytest.fixture(scope="package")
+def installation() -> Installation:
+    """The wheel in an environment of its own."""
+    return Installation.below(made_once("installation", make_installation))

@@ -20,6 +20,11 @@ class Installation:
     prefix: Path
     folder: Path
 
+    @classmethod
+    def below(cls, folder: Path) -> Installation:
+        """That of a folder which has both."""
+        return cls(folder / "environment", folder / "elsewhere")
+
     @property
     def site_packages(self) -> Path:
         """Where the wheel is."""
@@ -43,14 +48,14 @@ class Installation:
             env=self.environment(**variables),
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=480,
             check=False,
         )
 
 
 def install(wheel: Path, folder: Path) -> Installation:
     """Install the wheel; the libraries that it requires are those of this interpreter."""
-    installation = Installation(folder / "environment", folder / "elsewhere")
+    installation = Installation.below(folder)
     installation.folder.mkdir()
     venv.create(installation.prefix, with_pip=False, symlinks=True)
     pip = [sys.executable, "-m", "pip", "--python", str(installation.prefix), "install"]

@@ -85,7 +85,8 @@ def check_pages(server: Server) -> None:
 
 def test_serve(installation: Installation, configuration: Path, tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    command = ("openai-api", "serve", "--port", str(port), "--config-file", str(configuration))
+    options = ("--port", str(port), "--workers", "1", "--config-file", str(configuration))
+    command = ("openai-api", "serve", *options)
     with running(installation, port, tmp_path / "log", *command) as server:
         assert server.post("/v1/chat/completions", {"model": "mine", **QUESTION}).status == 200
         check_pages(server)

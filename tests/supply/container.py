@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +16,13 @@ from pathlib import Path
 
 from tests.live.http import Server
 from tests.supply import dockerfile
+from tests.supply.dockerfile import Image
 from tests.supply.namespaces import IS_ROOT, unshare
 
 SCRIPT = Path(__file__).with_name("container.sh")
 # Anybody: neither root nor the number that the image has.
 UID = 65534 if IS_ROOT else 0
-START_SECONDS = 60.0
+START_SECONDS = 150.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ class Container:
 def container(folder: Path, run: Path, port: int) -> Iterator[Container]:
     """Start the image's own command with `run` as /LocalRun, on a port of loopback."""
     (folder / "root").mkdir()
-    image = dockerfile.image(folder / "image")
+    built, image = dockerfile.image(), Image.below(folder)
+    for source, copy in ((built.venv, image.venv), (built.home, image.home)):
+        shutil.copytree(source, copy, symlinks=True)
     for shown in (image.venv, image.home, run):
         subprocess.run(["chmod", "-R", "a+rX,go-w", shown], check=True)
     log = folder / "log"
@@ -76,7 +80,7 @@ def container(folder: Path, run: Path, port: int) -> Iterator[Container]:
         process.wait()
 
 
-def _command(root: Path, image: dockerfile.Image, run: Path, port: int) -> list[str]:
+def _command(root: Path, image: Image, run: Path, port: int) -> list[str]:
     places = [root, image.home, image.venv, image.libraries, sys.base_prefix, run, UID]
     variables = dockerfile.environment()
     variables["PATH"] += ":/usr/local/bin:/usr/bin:/bin"

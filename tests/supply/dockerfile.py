@@ -12,6 +12,7 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.packages.made_once import made_once
 from tests.supply.locks import PROJECT
 
 TEXT = (PROJECT / "Dockerfile").read_text().replace("\\\n", "")
@@ -55,12 +56,21 @@ class Image:
     home: Path
     libraries: Path
 
+    @classmethod
+    def below(cls, folder: Path) -> Image:
+        """What the build left in `folder`."""
+        return cls(folder / "venv", folder / "home", Path(sysconfig.get_path("purelib")))
 
-def image(folder: Path) -> Image:
-    """Take the build's steps in `folder`, but for those that fetch something."""
-    made = Image(folder / "venv", folder / "home", Path(sysconfig.get_path("purelib")))
+
+def image() -> Image:
+    """What the build's steps leave, but for those that fetch something. Nobody may change it."""
+    return Image.below(made_once("image", _build))
+
+
+def _build(folder: Path) -> None:
+    made = Image.below(folder)
     source = folder / "source"
-    source.mkdir(parents=True)
+    source.mkdir()
     for name in copied():
         if (PROJECT / name).is_dir():
             ignored = shutil.ignore_patterns("__pycache__")
@@ -85,4 +95,3 @@ def image(folder: Path) -> Image:
         ["bash", "-euc", f"umask 022; {command}"], cwd=source, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return made

@@ -18,6 +18,7 @@ from demo.ports import free_ports
 from demo.triton import TritonServer
 from tests.live.http import JSON_HEADERS
 from tests.live.servers import write_configuration
+from tests.live.waiting import wait_until
 from tests.supply.container import UID, Container, container
 from tests.supply.locks import PROJECT
 from tests.tokenizers.cached import folder
@@ -64,7 +65,7 @@ def test_it_is_healthy_and_ready(running: Container) -> None:
 
 
 def test_it_has_no_rights(running: Container) -> None:
-    assert len(running.processes()) == 3
+    wait_until(lambda: len(running.processes()) == 3, "a master and two workers")
     for pid in running.processes():
         status = running.status(pid)
         assert status["NoNewPrivs"] == "1"
@@ -119,6 +120,6 @@ def test_sigterm_ends_it_after_its_streams(running: Container) -> None:
         running.terminate()
         assert list(lines)[-1] == "data: [DONE]"
     log = running.server.log_text()
-    assert running.process.wait(60) == 0, log
+    assert running.process.wait(120) == 0, log
     for trouble in ("Traceback", "Read-only file system", "Permission denied"):
         assert trouble not in log

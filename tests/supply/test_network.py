@@ -51,7 +51,7 @@ def notes_of(folder: Path) -> Path:
 
 def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=120
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=300
     )
 
 

@@ -7,7 +7,7 @@ const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none" });
 
 const question = {
   prompt: "Once upon a time",
-  max_tokens: 400,
+  max_tokens: 900,
   temperature: 0,
   repetition_penalty: 1.3,
 };

@@ -18,7 +18,7 @@ async def ask(case: dict) -> dict:
         model=case["model"],
         base_url=f"{URL}/v1",
         api_key="none",
-        max_tokens=400,
+        max_tokens=900,
         temperature=0,
         extra_body={"repetition_penalty": 1.3},
         max_retries=case.get("retries", 2),

@@ -20,7 +20,7 @@ URL, NAME, CASES = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 # Without the penalty the demo's model may be at its end before something fails.
 QUESTION = {
     "prompt": "Once upon a time",
-    "max_tokens": 400,
+    "max_tokens": 900,
     "temperature": 0,
     "extra_body": {"repetition_penalty": 1.3},
 }
