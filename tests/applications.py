@@ -37,7 +37,7 @@ def language_model(address: str | list[str], **more: Any) -> dict[str, Any]:
         "chat_template": "chatml.jinja",
         # The scripts answer one prompt in each call.
         "batch_size": 1,
-        "timeouts": {"connect": 1, "first_token": 5, "between_tokens": 5, "total": 10},
+        "timeouts": {"connect": 10, "first_token": 60, "between_tokens": 60, "total": 120},
         **more,
     }
 

@@ -33,7 +33,7 @@ def run(*arguments: str, program: tuple[str, ...] = ("-m", "app"), **environ: st
         env={**kept, **environ},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -31,7 +31,7 @@ def start(code: str = "import wsgi", **environ: str) -> subprocess.CompletedProc
         env={**kept, **environ},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 
-from app.backends.answer import Answer, Ends
+from app.backends.answer import Answer
 from app.backends.answer_readers import BeamsReader, RowsReader
 from app.backends.contract_kinds import check_inputs
 from app.backends.cumulative_output import CumulativeOutput, OutputRow
 from app.backends.fastertransformer_inputs import NEUTRAL, OWN_INPUTS, Inputs
 from app.backends.generation import Capabilities, GenerationJob
 from app.backends.job_reader import JobReader, run_job
-from app.backends.sampling_rules import end_id_of, end_ids, stop_words
+from app.backends.sampling_rules import end_id_of, ends_of
 from app.backends.sending import Values
 from app.backends.streamed_model import StreamedModel, check_tensors
 from app.chunks import Tokens
@@ -101,7 +101,8 @@ class FasterTransformer:
         is_beams = job.request.sampling.beam_width is not None
         padded = max(len(item.prompt_ids) for item in job.continuations)
         width = padded + max(item.max_tokens for item in job.continuations)
-        ends, end_id = self._ends(job), end_id_of(job.request.sampling, self._spec.facts)
+        facts = self._spec.facts
+        ends, end_id = ends_of(job.request, facts), end_id_of(job.request.sampling, facts)
         needs_logprobs = job.request.sampling.logprobs is not None
         answers = []
         for index, item in enumerate(job.continuations):
@@ -112,15 +113,6 @@ class FasterTransformer:
             )
             answers.append(Answer(output, ends, index))
         return answers
-
-    def _ends(self, job: GenerationJob) -> Ends:
-        facts, request = self._spec.facts, job.request
-        return Ends(
-            end_ids=frozenset(end_ids(request.sampling, facts)),
-            stop_words=stop_words(request.sampling, facts),
-            stop_token_ids=frozenset(request.stop_token_ids),
-            has_stop_in_output=request.has_stop_in_output,
-        )
 
     def _batch_size(self, contract: ModelContract) -> int:
         """FasterTransformer itself runs one request after another, but a batch at once."""

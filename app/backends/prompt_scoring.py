@@ -41,11 +41,7 @@ class PromptScoring:
         """
         self._unable = contract
         if asks_only_for_scores(job):
-            raise UnsupportedParameter(
-                "logprobs: this model cannot score a prompt; leave it out, or let max_tokens be 1"
-                " or more",
-                param="logprobs",
-            )
+            raise cannot_score()
         return _without_scores(job)
 
     def planned(self, job: GenerationJob, contract: ModelContract) -> GenerationJob:
@@ -93,3 +89,11 @@ class LateEnd:
             is_complete = not self._num_missing
         if is_complete:
             self._when_ended()
+
+
+def cannot_score() -> UnsupportedParameter:
+    """The error of a request for nothing but scores to a model that has none."""
+    return UnsupportedParameter(
+        "logprobs: this model cannot score a prompt; leave it out, or let max_tokens be 1 or more",
+        param="logprobs",
+    )

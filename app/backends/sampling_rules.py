@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from app.backends.answer import Ends
 from app.backends.generation import Continuation
 from app.errors import UnsupportedParameter
 from app.registry.specs import GenerationFacts, Words
@@ -64,6 +65,16 @@ def end_ids(sampling: Sampling, facts: GenerationFacts) -> tuple[int, ...]:
     if sampling.ignore_eos:
         return ()
     return tuple(token for token in (facts.end_id, *facts.end_ids) if token >= 0)
+
+
+def ends_of(request: Generation, facts: GenerationFacts) -> Ends:
+    """All that ends an answer of token ids, beside its length."""
+    return Ends(
+        end_ids=frozenset(end_ids(request.sampling, facts)),
+        stop_words=stop_words(request.sampling, facts),
+        stop_token_ids=frozenset(request.stop_token_ids),
+        has_stop_in_output=request.has_stop_in_output,
+    )
 
 
 def stop_words(sampling: Sampling, facts: GenerationFacts) -> Words:

@@ -14,7 +14,7 @@ import numpy as np
 
 from app.backends.generation import GenerationJob
 from app.backends.refusals import too_many_beams
-from app.backends.sampling_rules import GREEDY_TOP_P, NO_END, choosing, seed_of
+from app.backends.sampling_rules import GREEDY_TOP_P, choosing, end_id_of, seed_of
 from app.backends.sending import required_inputs
 from app.backends.structure_texts import StructureTexts
 from app.backends.word_lists import encode_words
@@ -137,7 +137,7 @@ def shared_values(
         **_choosing(sampling, facts, contract),
         **_optional(sampling),
         "seed": np.uint64(seed_of(job.continuations[0])),
-        "ignore_eos": NO_END if sampling.ignore_eos else facts.end_id,
+        "ignore_eos": end_id_of(sampling, facts),
     }
     streams = is_streamed(job, contract)
     return {

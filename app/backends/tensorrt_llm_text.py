@@ -26,6 +26,7 @@ from app.backends.tensorrt_llm_inputs import (
 from app.backends.text_growth import TextGrowth
 from app.backends.text_prompt import prompt_text
 from app.backends.text_tokens import count_piece, count_tokens, split_tokens, texts_of
+from app.backends.word_lists import word_texts
 from app.chunks import Tokens
 from app.prompting.stop_sequences import StopStrings
 from app.prompting.tokenizers import Tokenizer
@@ -109,8 +110,7 @@ class TextLevel:
         return self._texts((*stop_words(sampling, facts), *((token,) for token in tokens)))
 
     def _texts(self, words: Iterable[Sequence[int]]) -> list[str]:
-        texts = (self._text(*word) for word in words)
-        return [text for text in dict.fromkeys(texts) if text]
+        return list(word_texts(self._tokenizer, words))
 
     def _text(self, *word: int) -> str:
         return self._tokenizer.decode(word, skip_special_tokens=False)
@@ -121,7 +121,7 @@ class TextLevel:
         wanted = job.request.sampling.bad_words or ()
         bad = [*self._texts(self._facts.bad_words), *_forms(wanted)]
         # The model knows stop words by their tokens and from the first token on; that it stops is
-        # a saving, and the gateway looks for the strings anyway.
+        # a saving, and the server looks for the strings anyway.
         told = () if job.request.sampling.min_tokens else _forms(job.request.stop)
         # The end token has an input of its own.
         own_end = self._texts([(self._facts.end_id,)] if self._facts.end_id >= 0 else [])

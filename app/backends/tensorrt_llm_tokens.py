@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from app.backends.answer import Answer, Ends
+from app.backends.answer import Answer
 from app.backends.answer_readers import RowsReader
 from app.backends.delta_output import DeltaOutput, DeltaPlace
 from app.backends.generation import Capabilities, GenerationJob
 from app.backends.job_reader import JobReader
 from app.backends.prompt_scores import prompt_scores
 from app.backends.prompt_scoring import PromptScoring
-from app.backends.sampling_rules import BAN, NO_END, bans, end_ids, stop_words
+from app.backends.sampling_rules import BAN, bans, end_id_of, end_ids, ends_of, stop_words
 from app.backends.sending import Values
 from app.backends.streamed_model import check_tensors
 from app.backends.structure_texts import StructureTexts
@@ -115,13 +115,7 @@ class TokenLevel:
         facts, sampling = self._facts, job.request.sampling
         is_whole = not is_streamed(job, contract)
         has_prompt = is_whole and "exclude_input_in_output" not in contract.inputs
-        ends = Ends(
-            end_ids=frozenset(end_ids(sampling, facts)),
-            stop_words=stop_words(sampling, facts),
-            stop_token_ids=frozenset(job.request.stop_token_ids),
-            has_stop_in_output=job.request.has_stop_in_output,
-        )
-        end_id = NO_END if sampling.ignore_eos else facts.end_id
+        ends, end_id = ends_of(job.request, facts), end_id_of(sampling, facts)
         return [
             Answer(
                 DeltaOutput(

@@ -7,12 +7,13 @@ vLLM does not know, so only what a request asks for is in it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.backends.generation import GenerationJob
 from app.backends.sampling_rules import banned_ids, choosing, end_ids, stop_words
+from app.backends.word_lists import word_texts
 from app.prompting.tokenizers import Tokenizer
 from app.registry.specs import GenerationFacts
 from app.types import Generation, Sampling, StructuredOutput
@@ -47,18 +48,12 @@ def read_stops(
     """What ends the answers of a job; without `has_stops` vLLM is not told of texts."""
     request = job.request
     words = stop_words(request.sampling, facts)
-    own = texts_of(tokenizer, (word for word in words if len(word) > 1))
+    own = word_texts(tokenizer, (word for word in words if len(word) > 1))
     single = (word[0] for word in words if len(word) == 1)
     ids = (*end_ids(request.sampling, facts), *single, *request.stop_token_ids)
     texts = tuple(dict.fromkeys((*request.stop, *own))) if has_stops else ()
     is_shown = has_stops and bool(texts or request.stop_token_ids)
     return Stops(texts, own, tuple(dict.fromkeys(ids)), is_shown)
-
-
-def texts_of(tokenizer: Tokenizer, words: Iterable[Sequence[int]]) -> tuple[str, ...]:
-    """The texts of words of token ids, each once."""
-    texts = (tokenizer.decode(word, skip_special_tokens=False) for word in words)
-    return tuple(text for text in dict.fromkeys(texts) if text)
 
 
 def sampling_json(
@@ -71,7 +66,7 @@ def sampling_json(
     """The parameters of a job's only continuation; `structure` are those of its structure."""
     item, request = job.continuations[0], job.request
     sampling = request.sampling
-    own_words = texts_of(tokenizer, facts.bad_words)
+    own_words = word_texts(tokenizer, facts.bad_words)
     given = {
         **_choosing(sampling, facts),
         **{name: getattr(sampling, name) for name in PASSED_ON},

@@ -5,7 +5,7 @@ https://github.com/NVIDIA/FasterTransformer, `to_word_list_format` of its Triton
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,3 +38,9 @@ def phrases(tokenizer: Tokenizer, texts: Sequence[str]) -> Words:
         for form in (text, f" {text}")
     )
     return tuple(dict.fromkeys(word for word in found if word))
+
+
+def word_texts(tokenizer: Tokenizer, words: Iterable[Sequence[int]]) -> tuple[str, ...]:
+    """The texts of words of token ids, each once."""
+    texts = (tokenizer.decode(word, skip_special_tokens=False) for word in words)
+    return tuple(text for text in dict.fromkeys(texts) if text)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from app import offload
 from app.backends.generation import Continuation
+from app.backends.prompt_scoring import cannot_score
 from app.chunks import Chunk, TextLogprob, Usage
 from app.errors import UnsupportedParameter
 from app.observability import tracing
@@ -87,11 +88,7 @@ class Completion:
         """Whether the model can; one that cannot may still answer, if it is asked to."""
         can_score = self._model.backend.capabilities().scores_prompts
         if self._request.max_tokens == 0 and not can_score:
-            raise UnsupportedParameter(
-                "logprobs: this model cannot score a prompt; leave it out, or let max_tokens be 1"
-                " or more",
-                param="logprobs",
-            )
+            raise cannot_score()
         return can_score and self._request.suffix is None
 
     def _check_ranking(self) -> None:

@@ -14,7 +14,7 @@ from app.chunks import MessageDelta
 from app.errors import InvalidRequest, ModelNotSupported, UnsupportedParameter
 from app.observability import tracing
 from app.prompting.chat import encode_chat
-from app.prompting.reasoning import ReasoningParser
+from app.prompting.reasoning import CLOSING, ReasoningParser
 from app.prompting.tool_calls import forced_opening
 from app.services.catalogue import LanguageModel
 from app.services.generation import Chunks, choices_of, generate, max_new_tokens
@@ -27,7 +27,7 @@ Deltas = Generator[MessageDelta, None, None]
 
 # As many tokens show whether a prompt ends inside the model's reasoning.
 PROMPT_END_TOKENS = 16
-END_OF_REASONING = "</think>\n\n"
+END_OF_REASONING = f"{CLOSING}\n\n"
 FORCED = ("required", "function")
 
 

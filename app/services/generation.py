@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from app.arrivals import Arrivals, Silence
 from app.backends.generation import Capabilities, Continuation, GenerationJob
+from app.backends.sampling_rules import MASK_64
 from app.chunks import Chunk
 from app.errors import ContextLengthExceeded, InvalidRequest
 from app.observability import prompt_log
@@ -26,8 +27,6 @@ log = logging.getLogger(__name__)
 
 Chunks = Generator[Chunk, None, None]
 Group = Sequence[Continuation]
-
-MASK_64 = 2**64 - 1
 
 
 def max_new_tokens(

@@ -7,19 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from app.chunks import Chunk, MessageDelta, ToolCallDelta
-from app.prompting.reasoning import Reasoning, ReasoningParser
+from app.prompting.reasoning import CLOSING, OPENING, Reasoning, ReasoningParser
 from app.prompting.tool_calls import MARKERS, ToolCallPiece, make_parser
 from app.registry import LanguageModelSpec
 from app.types import ChatRequest
 
 # What ids of calls begin with, and how many characters follow.
 ID, MISTRAL_ID = ("call_", 24), ("", 9)
-THINK_TAGS = frozenset({"<think>", "</think>"})
 
 
 def kept_tokens(spec: LanguageModelSpec, request: ChatRequest) -> frozenset[str]:
     """The marks that the parsers look for; a tokenizer may call some of them special."""
-    marks = THINK_TAGS if spec.reasoning_parser is not None else frozenset()
+    marks = frozenset({OPENING, CLOSING}) if spec.reasoning_parser is not None else frozenset()
     if spec.tool_call_parser is None or not _calls_tools(request):
         return marks
     return marks | MARKERS[spec.tool_call_parser]

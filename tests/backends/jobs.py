@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from tests.tokenizers.cached import tokenizer
 PROMPT = (1, 10, 11, 12)
 END_ID = 2
 VOCABULARY = 100
-LIMITS = Timeouts(connect=1, first_token=5, between_tokens=5, total=10)
+# Longer than a busy machine takes for an answer.
+LIMITS = Timeouts(connect=60, first_token=60, between_tokens=60, total=120)
 
 
 def backend(
@@ -55,6 +57,27 @@ class EndCounter:
         self.num_calls += 1
 
 
+class Paced:
+    """A script that sends each message when what came of the one before has been taken."""
+
+    def __init__(self, *messages: Any) -> None:
+        self._messages = messages
+        self._may_send = threading.Semaphore()
+
+    def __call__(self, *_: Any) -> Iterator[Any]:
+        for each in self._messages:
+            assert self._may_send.acquire(timeout=60)
+            yield each
+
+    def taken(self, parts: Iterable[Tokens]) -> list[Tokens]:
+        """All that an answer has."""
+        found = []
+        for part in parts:
+            found.append(part)
+            self._may_send.release()
+        return found
+
+
 def job(
     *,
     prompt_ids: tuple[int, ...] = PROMPT,
@@ -62,7 +85,7 @@ def job(
     prompts: Sequence[tuple[int, ...]] | None = None,
     seeds: Sequence[int] | None = None,
     fields: Mapping[str, Any] | None = None,
-    patience: float = 5.0,
+    patience: float = 60.0,
     cancellation: Cancellation | None = None,
     when_ended: Callable[[], None] = lambda: None,
     **sampling: Any,

@@ -17,7 +17,7 @@ from tests.backends.jobs import END_ID, LIMITS
 from tests.scripted_triton import ScriptedTriton, message, model_config
 from tests.tokenizers.cached import tokenizer
 
-# triton-contracts 8.1, tensorrtllm_backend v0.16.0. Name, datatype, dims, optional.
+# tensorrtllm_backend v0.16.0. Name, datatype, dims, optional.
 TRT_INPUTS = (
     ("input_ids", "INT32", [-1], True),
     ("input_lengths", "INT32", [1], False),

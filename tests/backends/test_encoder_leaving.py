@@ -17,8 +17,8 @@ from tests.backends.encoders import embedding
 from tests.live.waiting import wait_until
 from tests.scripted_triton import ScriptedHttpTriton, token_vectors
 
-PATIENT = Timeouts(connect=1, first_token=60, between_tokens=60, total=60)
-SOON = 5.0
+PATIENT = Timeouts(connect=60, first_token=120, between_tokens=120, total=120)
+SOON = 60.0
 # More than a connection has threads to ask with, where there is no event loop.
 MANY = 20
 
@@ -29,7 +29,7 @@ def busy(http_triton: ScriptedHttpTriton) -> Iterator[ScriptedHttpTriton]:
     may_end = threading.Event()
 
     def infer(tensors: dict[str, Any]) -> Any:
-        may_end.wait(30)
+        may_end.wait(120)
         return token_vectors(tensors)
 
     http_triton.infer = infer

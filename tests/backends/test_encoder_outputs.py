@@ -1,4 +1,4 @@
-"""From tensors to vectors and scores: api 6 and 7, design 5."""
+"""From tensors to vectors and scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes back: triton-contracts 3.1, 4, 5 and 7.1."""
+"""What comes back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from app.chunks import Tokens
 from app.errors import ApiError
-from tests.backends.jobs import PROMPT, answer, backend, job
+from tests.backends.jobs import PROMPT, Paced, answer, backend, job
 from tests.scripted_triton import (
     LLAMA_INPUTS,
     Generated,
@@ -18,7 +18,6 @@ from tests.scripted_triton import (
     model_config,
     row_message,
     say,
-    slowly,
 )
 
 FILL = 2
@@ -29,7 +28,7 @@ def row(*new_ids: int, fill: int = FILL, width: int = 12, prompt: Any = PROMPT) 
     return [*ids, *[fill] * (width - len(ids))]
 
 
-# triton-contracts 3.1: prompt [1,10,11,12], end_id 2, request_output_len 8.
+# Prompt [1,10,11,12], end_id 2, request_output_len 8.
 FIXTURE = (
     row_message(row(50), 5),
     row_message(row(50, 51), 6),
@@ -39,8 +38,8 @@ FIXTURE = (
 
 
 def test_the_documented_stream_gives_one_token_for_each_message(triton: ScriptedTriton) -> None:
-    triton.script = slowly(*FIXTURE)
-    parts = list(backend(triton).generate(job()))
+    triton.script = script = Paced(*FIXTURE)
+    parts = script.taken(backend(triton).generate(job()))
     assert parts == [Tokens([50]), Tokens([51]), Tokens([52]), Tokens([], "stop", None)]
 
 
@@ -56,7 +55,9 @@ def test_messages_that_wait_are_read_by_their_last(
     parts = []
     for part in backend(triton, parsers=parsers).generate(job()):
         parts.append(part)
-        time.sleep(0.1)
+        if len(parts) == 1:
+            assert triton.ended.wait(60)
+            time.sleep(0.3)
     told = [part for part in parts if part.ids or part.finish_reason]
     assert [token_id for part in told for token_id in part.ids] == [50, 51, 52]
     assert len(told) == num_parts if parsers else len(told) <= num_parts
@@ -104,13 +105,13 @@ def test_an_answer_of_nothing_but_the_end_token(triton: ScriptedTriton) -> None:
 
 
 def test_no_more_than_max_tokens_is_read_of_a_wider_row(triton: ScriptedTriton) -> None:
-    """triton-contracts 5.5: a row of a mixed batch may get one token too many."""
+    """A row of a mixed batch may get one token too many."""
     triton.script = say(row_message(row(*range(50, 59), width=20), 13))
     ids, last = answer(backend(triton), job())
     assert (ids, last.finish_reason) == (list(range(50, 58)), "length")
 
 
-# triton-contracts 3.1: prompt [1,20] batched with a longer one, so that Lmax is 4.
+# Prompt [1,20] batched with a longer one, so that Lmax is 4.
 SHORT_PROMPT = (1, 20)
 
 
@@ -155,7 +156,7 @@ def test_a_finished_row_ends_before_the_rest_of_its_batch(triton: ScriptedTriton
 def test_a_negative_end_id_ends_nothing_and_its_fill_is_no_text(
     triton: ScriptedTriton, end_id: int, datatype: str
 ) -> None:
-    """design 5: negative ids are two's complement; the fill they leave is never decoded."""
+    """Negative ids are two's complement; the fill they leave is never decoded."""
     steps = [row(50, fill=end_id), row(50, 2, fill=end_id), row(*range(50, 58), fill=end_id)]
     triton.script = say(
         *(

@@ -1,4 +1,4 @@
-"""Several continuations in one request: triton-contracts 2.1, 3.1, 3.2 and 5.5."""
+"""Several continuations in one request."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from app.errors import BackendError
 from app.registry import LanguageModelSpec
 from app.registry.specs import GenerationFacts
 from app.triton.model_replicas import language_replicas
-from tests.backends.jobs import END_ID, PROMPT, backend, job
-from tests.scripted_triton import ScriptedTriton, message, model_config, say, sent, slowly
+from tests.backends.jobs import END_ID, PROMPT, Paced, backend, job
+from tests.scripted_triton import ScriptedTriton, message, model_config, say, sent
 from tests.tokenizers.cached import tokenizer
 
 OTHER = (1, 20)
@@ -72,7 +72,7 @@ def batch(**asked: Any) -> GenerationJob:
     return job(**{"prompts": PROMPTS, "seeds": [7, 8], **asked})
 
 
-# triton-contracts 3.1: Lmax is 4, row 1 emits 60,61,62,63,EOS, so its sequence_length is 9.
+# Lmax is 4, row 1 emits 60,61,62,63,EOS, so its sequence_length is 9.
 PADDED = (
     rows_message([[50], [60]], [5, 5], max_tokens=6),
     rows_message([[50, 51], [60, 61]], [6, 6], max_tokens=6),
@@ -144,8 +144,8 @@ def test_the_last_message_of_a_padded_batch_is_enough(triton: ScriptedTriton) ->
 
 
 def test_a_row_is_over_as_soon_as_it_is_known(triton: ScriptedTriton) -> None:
-    triton.script = slowly(*PADDED)
-    parts = list(backend(triton).generate(batch(max_tokens=6)))
+    triton.script = script = Paced(*PADDED)
+    parts = script.taken(backend(triton).generate(batch(max_tokens=6)))
     ended = [part.row for part in parts if part.finish_reason]
     assert ended == [0, 1]
     assert parts[-1].ids == []
@@ -166,7 +166,7 @@ def test_a_row_at_its_length_and_one_at_its_end(triton: ScriptedTriton) -> None:
     max_examples=100,
     deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     prompts=st.lists(st.lists(st.integers(3, 40), min_size=1, max_size=6), min_size=1, max_size=4),
@@ -200,7 +200,7 @@ def test_any_batch_in_any_steps(
 
 
 def test_logprobs_of_every_row_without_what_lies_behind(triton: ScriptedTriton) -> None:
-    """triton-contracts 3.2: entries behind the tokens are uninitialised memory."""
+    """Entries behind the tokens are uninitialised memory."""
     nan = math.nan
     first = [[[-0.5, nan, nan, 1e30, nan, nan]], [[-1.5, nan, 9.0, nan, nan, nan]]]
     last = [[[-0.5, -0.25, nan, 1e30, nan, nan]], [[-1.5, -1.25, -1.0, -0.75, nan, nan]]]

@@ -58,7 +58,7 @@ def test_without_beams_nothing_is_said_of_them(triton: ScriptedTriton) -> None:
 
 
 def test_only_the_last_message_counts(triton: ScriptedTriton) -> None:
-    """triton-contracts 5.5: until the end a beam may be replaced by another."""
+    """Until the end a beam may be replaced by another."""
     triton.script = say(
         beams_message([50, 51], [60], [70], [80], lengths=[6, 5, 5, 5]),
         beams_message([60, 61, 62], [50, 55], [70], [80]),
@@ -118,7 +118,7 @@ def test_silence_is_told_while_beams_are_searched(triton: ScriptedTriton) -> Non
 def test_greedy_with_logprobs_asks_for_a_tiny_top_p(
     triton: ScriptedTriton, wish: dict[str, Any]
 ) -> None:
-    """triton-contracts 3.2: within a top-k of 1 every log-probability would be 0."""
+    """Within a top-k of 1 every log-probability would be 0."""
     triton.script = say(beams_message([50], output_log_probs=("FP32", [[[-1.0] * 8]])))
     answer(backend(triton), job(logprobs=0, top_k=5, **wish))
     found = sent(triton.requests[-1])
@@ -239,7 +239,7 @@ def test_two_penalties_exclude_each_other(triton: ScriptedTriton) -> None:
 
 
 def test_a_neutral_penalty_excludes_nothing(triton: ScriptedTriton) -> None:
-    """api 1: nothing is refused for a value that changes nothing."""
+    """Nothing is refused for a value that changes nothing."""
     triton.config = model_config(PENALTY_INPUTS)
     answer(backend(triton), job(presence_penalty=0.5, repetition_penalty=1.0))
     found = sent(triton.requests[-1])

@@ -1,4 +1,4 @@
-"""Failures, deadlines, and how a request ends when nobody waits for it: api 5.6 and 9."""
+"""Failures, deadlines, and how a request ends when nobody waits for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.registry.specs import GenerationFacts
 from app.triton.model_replicas import language_replicas
 from tests.applications import closed_port
 from tests.backends.jobs import PROMPT, EndCounter, answer, backend, job
-from tests.live.waiting import wait_until
+from tests.live.waiting import LATE, wait_until
 from tests.scripted_triton import (
     LLAMA_INPUTS,
     Generated,
@@ -34,13 +34,29 @@ from tests.scripted_triton import (
 )
 from tests.tokenizers.cached import tokenizer
 
-SLOW = Generated([50] * 8, delay=0.05)
 FIRST = row_message([*PROMPT, 50, *[2] * 7], 5)
+
+
+class Held:
+    """A model that answers so much at once, and the rest when it may."""
+
+    def __init__(self, num_at_once: int = 1) -> None:
+        self.may_end = threading.Event()
+        self._num_at_once = num_at_once
+
+    def __call__(self, request: Any, context: Any) -> Iterator[Any]:
+        for place, generated in enumerate(Generated([50] * 8)(request, context)):
+            if place == self._num_at_once:
+                until = time.monotonic() + 60
+                while time.monotonic() < until and context.is_active():
+                    if self.may_end.wait(0.01):
+                        break
+            yield generated
 
 
 def hang(context: Any) -> None:
     """A frozen Triton: no answer until the client gives up."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while context.is_active() and time.monotonic() < until:
         time.sleep(0.01)
 
@@ -53,6 +69,18 @@ def failure(served: FasterTransformer, **asked: Any) -> ApiError:
     with pytest.raises(ApiError) as caught:
         answer(served, job(**asked))
     return caught.value
+
+
+def warm_up(served: FasterTransformer) -> None:
+    """Its contract is read; a busy machine may be too late with the first answers."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            answer(served, job())
+        except ApiError:
+            assert time.monotonic() < deadline
+        else:
+            return
 
 
 # ---- what Triton says, and what the client is told
@@ -107,7 +135,7 @@ def test_a_failed_request_is_read_to_its_end(triton: ScriptedTriton) -> None:
     ended = EndCounter()
     triton.script = say(error_message("the model failed"), then_silent=0.3)
     failure(backend(triton, cancel="rpc"), when_ended=ended)
-    wait_until(lambda: ended.num_calls == 1, "the end", 3)
+    wait_until(lambda: ended.num_calls == 1, "the end")
     assert triton.ended.is_set()
     assert not triton.cancelled.is_set()
 
@@ -148,16 +176,17 @@ def unreachable() -> FasterTransformer:
         urls=(f"127.0.0.1:{closed_port()}",),
         folder=Path(),
         triton_model="llm",
+        timeouts=limits(),
         facts=GenerationFacts(start_id=1, end_id=2, max_len=64),
     )
     return FasterTransformer(spec, language_replicas(spec), tokenizer("byte_level_bpe"))
 
 
-def test_a_refused_connection_is_told_within_a_second() -> None:
+def test_a_refused_connection_is_told_at_once() -> None:
     ended, start = EndCounter(), time.monotonic()
     error = failure(unreachable(), when_ended=ended)
     assert (error.status, error.code, error.retry_after) == (503, "backend_unavailable", 1)
-    assert time.monotonic() - start < 1.5
+    assert time.monotonic() - start < LATE
     assert ended.num_calls == 1
 
 
@@ -166,7 +195,7 @@ def test_a_refused_connection_is_told_within_a_second() -> None:
 
 def limits(**seconds: float) -> Timeouts:
     return Timeouts(
-        **{"connect": 0.3, "first_token": 5, "between_tokens": 5, "total": 9, **seconds}
+        **{"connect": 60, "first_token": 60, "between_tokens": 60, "total": 120, **seconds}
     )
 
 
@@ -178,57 +207,60 @@ def timed(served: FasterTransformer, **asked: Any) -> tuple[ApiError, float]:
 
 def test_a_frozen_triton_is_unavailable_after_the_connect_deadline(triton: ScriptedTriton) -> None:
     triton.before_config = hang
-    error, seconds = timed(backend(triton, timeouts=limits()))
+    error, seconds = timed(backend(triton, timeouts=limits(connect=0.3)))
     assert (error.status, error.code) == (503, "backend_unavailable")
-    assert 0.2 < seconds < 0.8
+    assert 0.2 < seconds < 0.3 + LATE
 
 
 def test_callers_of_a_frozen_triton_do_not_wait_for_each_other(triton: ScriptedTriton) -> None:
     triton.before_config = hang
-    served = backend(triton, timeouts=limits())
+    # One after another they would take five times as long, then Triton is left alone.
+    served = backend(triton, timeouts=limits(connect=4))
     seconds: list[float] = []
     callers = [threading.Thread(target=lambda: seconds.append(timed(served)[1])) for _ in range(6)]
     for caller in callers:
         caller.start()
     for caller in callers:
         caller.join()
-    assert max(seconds) < 1.0
+    assert max(seconds) < 4 + 15
 
 
 def test_no_first_token_in_time(triton: ScriptedTriton) -> None:
-    triton.script = say(then_silent=5)
-    error, seconds = timed(backend(triton, timeouts=limits(first_token=0.3)))
+    triton.script = say(then_silent=60)
+    error, seconds = timed(backend(triton, cancel="rpc", timeouts=limits(first_token=0.3)))
     assert (error.status, error.code) == (504, "backend_timeout")
-    assert 0.25 < seconds < 0.8
+    assert 0.25 < seconds < 0.3 + LATE
 
 
 def test_no_first_token_from_a_triton_that_freezes(triton: ScriptedTriton) -> None:
     """It answers nothing more, its configuration included: that is still a missed deadline."""
-    served = backend(triton, timeouts=limits(first_token=0.3))
-    answer(served, job())
-    triton.before_config, triton.script = hang, say(then_silent=5)
+    served = backend(triton, cancel="rpc", timeouts=limits(first_token=0.3))
+    warm_up(served)
+    triton.before_config, triton.script = hang, say(then_silent=60)
     ended = EndCounter()
     error, seconds = timed(served, when_ended=ended)
     assert (error.status, error.code) == (504, "backend_timeout")
-    assert seconds < 0.8
+    assert seconds < 0.3 + LATE
 
 
 def test_no_further_token_in_time(triton: ScriptedTriton) -> None:
-    triton.script = say(FIRST, then_silent=5)
-    tokens = backend(triton, timeouts=limits(between_tokens=0.3)).generate(job())
-    assert next(tokens) == Tokens([50])
+    triton.script = say(FIRST, then_silent=60)
+    served = backend(triton, cancel="rpc", timeouts=limits(between_tokens=0.3))
     start = time.monotonic()
+    tokens = served.generate(job())
+    assert next(tokens) == Tokens([50])
     with pytest.raises(ApiError) as caught:
         next(tokens)
     assert caught.value.code == "backend_timeout"
-    assert 0.25 < time.monotonic() - start < 0.8
+    assert 0.25 < time.monotonic() - start < 0.3 + LATE
 
 
 def test_the_whole_call_has_a_deadline(triton: ScriptedTriton) -> None:
-    triton.script = Generated([50] * 40, delay=0.1)
-    error, seconds = timed(backend(triton, timeouts=limits(total=0.5)), max_tokens=40)
+    triton.script = Generated([50] * 40, delay=1)
+    served = backend(triton, cancel="rpc", timeouts=limits(total=0.5))
+    error, seconds = timed(served, max_tokens=40)
     assert error.code == "backend_timeout"
-    assert 0.4 < seconds < 1.0
+    assert 0.4 < seconds < 0.5 + LATE
 
 
 def test_a_consumer_that_pauses_does_not_time_out_tokens_that_are_there(
@@ -237,14 +269,27 @@ def test_a_consumer_that_pauses_does_not_time_out_tokens_that_are_there(
     triton.script = Generated([50, 51, 52, 2])
     tokens = backend(triton, timeouts=limits(between_tokens=0.2)).generate(job())
     first = next(tokens)
-    time.sleep(0.5)
+    assert triton.ended.wait(60)
+    time.sleep(0.3)
     rest = [token_id for part in tokens for token_id in part.ids]
     assert [*first.ids, *rest] == [50, 51, 52]
 
 
 def test_silence_gives_a_sign_of_life(triton: ScriptedTriton) -> None:
-    triton.script = Generated([50, 2], delay=0.35)
-    parts = list(backend(triton).generate(job(patience=0.1)))
+    may_go = threading.Event()
+
+    def script(request: Any, context: Any) -> Iterator[Any]:
+        for generated in Generated([50, 2])(request, context):
+            assert may_go.wait(60)
+            may_go.clear()
+            yield generated
+
+    triton.script = script
+    parts = []
+    for part in backend(triton).generate(job(patience=0.05)):
+        parts.append(part)
+        if part == Tokens() and parts.count(Tokens()) % 2 == 0:
+            may_go.set()
     assert parts.count(Tokens()) >= 4
     assert [token_id for part in parts for token_id in part.ids] == [50]
 
@@ -307,25 +352,28 @@ def test_leaving_cancels_or_drains(
     triton: ScriptedTriton, backend_name: str, configured: str | None, is_cancelled: bool
 ) -> None:
     triton.config = model_config(backend=backend_name)
-    triton.script = SLOW
+    triton.script = held = Held()
     ended = EndCounter()
     tokens = backend(triton, cancel=configured).generate(job(when_ended=ended))
     next(tokens)
-    start = time.monotonic()
     tokens.close()
-    assert time.monotonic() - start < 0.2
-    wait_until(lambda: triton.cancelled.is_set() or triton.ended.is_set(), "the end", 3)
+    assert not triton.ended.is_set()
+    if is_cancelled:
+        assert triton.cancelled.wait(60)
+    held.may_end.set()
+    wait_until(lambda: triton.cancelled.is_set() or triton.ended.is_set(), "the end")
     assert triton.cancelled.is_set() is is_cancelled
-    wait_until(lambda: ended.num_calls == 1, "the slot's release", 1)
+    wait_until(lambda: ended.num_calls == 1, "the slot's release")
 
 
 def test_a_drained_answer_keeps_its_place_until_triton_is_done(triton: ScriptedTriton) -> None:
-    triton.script = SLOW
+    triton.script = held = Held()
     ended = EndCounter()
     tokens = backend(triton).generate(job(when_ended=ended))
     next(tokens)
     tokens.close()
     assert ended.num_calls == 0
+    held.may_end.set()
     wait_until(lambda: ended.num_calls == 1, "the end")
     assert triton.ended.is_set()
 
@@ -333,14 +381,14 @@ def test_a_drained_answer_keeps_its_place_until_triton_is_done(triton: ScriptedT
 @pytest.mark.parametrize("backend_name", [FT, PYTHON])
 def test_cancellation_frees_a_waiting_consumer(triton: ScriptedTriton, backend_name: str) -> None:
     triton.config = model_config(backend=backend_name)
-    triton.script = say(then_silent=0.5)
+    triton.script = held = Held(num_at_once=0)
     cancellation, ended = Cancellation(), EndCounter()
     threading.Timer(0.1, cancellation.cancel).start()
-    start = time.monotonic()
     with pytest.raises(ClientDisconnected):
         answer(backend(triton), job(cancellation=cancellation, when_ended=ended))
-    assert time.monotonic() - start < 0.6
-    wait_until(lambda: ended.num_calls == 1, "the end", 3)
+    assert not triton.ended.is_set()
+    held.may_end.set()
+    wait_until(lambda: ended.num_calls == 1, "the end")
 
 
 def test_a_request_that_was_cancelled_before_it_began(triton: ScriptedTriton) -> None:
@@ -349,7 +397,7 @@ def test_a_request_that_was_cancelled_before_it_began(triton: ScriptedTriton) ->
     cancellation.cancel()
     with pytest.raises(ClientDisconnected):
         answer(backend(triton), job(cancellation=cancellation, when_ended=ended))
-    wait_until(lambda: ended.num_calls == 1, "the end", 3)
+    wait_until(lambda: ended.num_calls == 1, "the end")
 
 
 def test_a_slow_reader_of_many_messages_gets_them_all(triton: ScriptedTriton) -> None:
@@ -369,7 +417,7 @@ def test_leaving_a_stream_whose_messages_wait_still_ends_it(triton: ScriptedTrit
     next(tokens)
     time.sleep(0.2)
     tokens.close()
-    wait_until(lambda: ended.num_calls == 1, "the end", 3)
+    wait_until(lambda: ended.num_calls == 1, "the end")
 
 
 # ---- the place is given back exactly once, whatever happens
@@ -393,15 +441,15 @@ ENDINGS = {
 def test_the_place_is_given_back_once(
     triton: ScriptedTriton, kind: str, is_reachable_afterwards: bool
 ) -> None:
-    served = backend(triton, timeouts=limits(first_token=0.3))
-    answer(served, job())
+    served = backend(triton, cancel="rpc", timeouts=limits(first_token=0.3))
+    warm_up(served)
     triton.script = ENDINGS[kind]
     if not is_reachable_afterwards:
         triton.before_config = die
     ended = EndCounter()
     with contextlib.suppress(ApiError):
         answer(served, job(when_ended=ended))
-    wait_until(lambda: ended.num_calls > 0, "giving the place back", 3)
+    wait_until(lambda: ended.num_calls > 0, "giving the place back")
     time.sleep(0.02)
     assert ended.num_calls == 1
 

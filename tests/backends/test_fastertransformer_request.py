@@ -1,4 +1,4 @@
-"""What goes over the wire: triton-contracts 2.1, 2.6 and 10."""
+"""What goes over the wire."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_extra_inputs_take_the_declared_type_and_shape(triton: ScriptedTriton) -
 
 
 def test_a_request_comes_before_an_extra_input(triton: ScriptedTriton) -> None:
-    """design 5: what model_infos gives are defaults."""
+    """What model_infos gives are defaults."""
     found = tensors(triton, facts={"extra_inputs": {"runtime_top_p": 0.75}}, top_p=0.5)
     assert found["runtime_top_p"] == ("FP32", [[0.5]])
 

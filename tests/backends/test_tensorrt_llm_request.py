@@ -1,4 +1,4 @@
-"""TensorRT-LLM by token ids: what is sent, and what a model can do. triton-contracts 8.1."""
+"""TensorRT-LLM by token ids: what is sent, and what a model can do."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def test_the_place_is_given_back_once(triton: ScriptedTriton, kind: str, max_tok
         list(tensorrt_llm(triton).generate(scored(max_tokens=max_tokens, when_ended=ended)))
     except (BackendError, InvalidRequest):
         assert kind != "scores"
-    wait_until(lambda: ended.num_calls > 0, "giving the place back", 3)
+    wait_until(lambda: ended.num_calls > 0, "giving the place back")
     time.sleep(0.02)
     assert ended.num_calls == 1
 
@@ -174,4 +174,4 @@ def test_the_place_is_kept_until_the_second_call_ends(triton: ScriptedTriton) ->
     assert list(next(tokens).ids) == [50]
     assert ended.num_calls == 0
     list(tokens)
-    wait_until(lambda: ended.num_calls == 1, "giving the place back", 3)
+    wait_until(lambda: ended.num_calls == 1, "giving the place back")

@@ -1,4 +1,4 @@
-"""TensorRT-LLM by token ids: what its messages mean. triton-contracts 8.1."""
+"""TensorRT-LLM by token ids: what its messages mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vLLM backend: what its messages mean. triton-contracts 8.2."""
+"""The vLLM backend: what its messages mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vLLM backend: what is sent, and what a model can do. triton-contracts 8.2."""
+"""The vLLM backend: what is sent, and what a model can do."""
 
 from __future__ import annotations
 

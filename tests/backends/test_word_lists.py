@@ -1,4 +1,4 @@
-"""FasterTransformer's word lists: triton-contracts 4."""
+"""FasterTransformer's word lists."""
 
 from __future__ import annotations
 

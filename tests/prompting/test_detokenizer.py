@@ -19,7 +19,7 @@ KINDS = [*FAST, *SLOW]
 SPLITS = st.lists(st.integers(0, 5), max_size=12)
 IDS = st.lists(st.integers(0, 10**6), max_size=25)
 common = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
 )
 
 

@@ -36,7 +36,7 @@ PAIRS = [
     ("chatglm2", "chatglm2"),
 ]
 common = settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
 )
 
 

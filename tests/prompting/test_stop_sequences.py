@@ -113,10 +113,10 @@ def test_the_cost_does_not_depend_on_the_stop_strings() -> None:
     plain = StopStrings(["ab"])
     seconds = {}
     for subject in (plain, hostile):
-        start = time.perf_counter()
+        start = time.thread_time()
         for part in split(range(200_000), [20_000] * 9):
             subject.push("a" * len(part))
-        seconds[subject] = time.perf_counter() - start
+        seconds[subject] = time.thread_time() - start
     assert hostile.flush() == "a" * 255
     assert seconds[hostile] < 10 * seconds[plain]
 

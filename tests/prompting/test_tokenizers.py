@@ -25,7 +25,7 @@ from tests.tokenizers.cached import folder, hub_tokenizer, tokenizer
 KINDS = [*FAST, *SLOW]
 FAST_KINDS = [*FAST]
 common = settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
 )
 
 

@@ -1,16 +1,20 @@
-"""What an encoder's Triton may do instead of answering: api 9, triton-contracts 9.3."""
+"""What an encoder's Triton may do instead of answering."""
 
 from __future__ import annotations
 
 import json
+import threading
 import time
+from functools import partial
 from typing import Any
 
 import pytest
 
 from app.errors import ApiError
 from app.registry import Timeouts
+from app.types import RequestContext
 from tests.backends.encoders import embed, embedding, encoder_config
+from tests.live.waiting import LATE
 from tests.scripted_triton import (
     Closed,
     Reply,
@@ -108,55 +112,66 @@ def test_a_connection_that_was_closed_while_idle_is_opened_again(
 
 def brief(**seconds: float) -> Timeouts:
     return Timeouts(
-        **{"connect": 0.3, "first_token": 0.3, "between_tokens": 5, "total": 5, **seconds}
+        **{"connect": 60, "first_token": 0.3, "between_tokens": 60, "total": 60, **seconds}
     )
 
 
-def slow(tensors: dict[str, Any]) -> Reply:
+def slow(seconds: float, tensors: dict[str, Any]) -> Reply:
     reply = tensor_reply("last_hidden_state", token_vectors(tensors))
-    return Reply(200, reply.body, reply.headers, delay=0.6)
+    return Reply(200, reply.body, reply.headers, delay=seconds)
 
 
 def test_a_slow_answer_is_a_timeout(http_triton: ScriptedHttpTriton) -> None:
-    http_triton.infer = slow
+    http_triton.infer = partial(slow, 2 * LATE)
     start = time.monotonic()
     error = failure(http_triton, timeouts=brief())
     assert (error.status, error.code) == (504, "backend_timeout")
-    assert time.monotonic() - start < 0.8
+    assert time.monotonic() - start < 0.3 + LATE
 
 
 def test_a_late_answer_is_not_taken_for_the_next_requests(http_triton: ScriptedHttpTriton) -> None:
-    served = embedding(http_triton, timeouts=brief())
-    http_triton.infer = slow
+    served = embedding(http_triton)
+    has_answered = threading.Event()
+
+    def answer_late(tensors: dict[str, Any]) -> Reply:
+        reply = slow(0.0, tensors)
+        time.sleep(0.6)
+        has_answered.set()
+        return reply
+
+    http_triton.infer = answer_late
     with pytest.raises(ApiError):
-        embed(served, [[7]])
+        served.embed([[7]], RequestContext("impatient", deadline=time.monotonic() + 0.5))
     http_triton.infer = token_vectors
-    time.sleep(0.5)
+    assert has_answered.wait(2 * LATE)
+    time.sleep(0.1)
     assert embed(served, [[8]]) == [[8.0, 1.0, 0.0]]
 
 
 def test_an_answer_that_trickles_has_a_deadline(http_triton: ScriptedHttpTriton) -> None:
     def trickle(tensors: dict[str, Any]) -> Reply:
         reply = tensor_reply("last_hidden_state", token_vectors(tensors))
-        return Reply(200, reply.body, reply.headers, delay=0.1, pieces=20)
+        return Reply(200, reply.body, reply.headers, delay=LATE / 10, pieces=20)
 
     http_triton.infer = trickle
     start = time.monotonic()
-    error = failure(http_triton, timeouts=brief(first_token=1, total=0.6))
+    error = failure(http_triton, timeouts=brief(first_token=60, total=0.6))
     assert error.code == "backend_timeout"
-    assert time.monotonic() - start < 1.5
+    assert time.monotonic() - start < 0.6 + LATE
 
 
 def test_a_silent_triton_is_not_ready_within_the_connect_deadline(
     http_triton: ScriptedHttpTriton,
 ) -> None:
     """A metadata call is answered at once by a Triton that works; /readyz must not hang."""
-    http_triton.ready = lambda: Reply(200, delay=2.0)
+    http_triton.ready = lambda: Reply(200, delay=2 * LATE)
     start = time.monotonic()
-    states = embedding(http_triton, timeouts=brief(first_token=5)).replicas.states()
+    states = embedding(
+        http_triton, timeouts=brief(connect=0.3, first_token=2 * LATE)
+    ).replicas.states()
     assert states[0].error is not None
     assert states[0].error.code == "backend_unavailable"
-    assert time.monotonic() - start < 1.5
+    assert time.monotonic() - start < 0.3 + LATE
 
 
 @pytest.mark.parametrize(("status", "expected"), [(200, True), (400, False), (503, False)])

@@ -23,6 +23,7 @@ from tests.scripted_triton import (
     ScriptedTriton,
     encoder_of_scores,
     error_message,
+    model_config,
     say,
     score_by_length,
 )
@@ -132,6 +133,8 @@ def test_a_stream_is_counted_at_its_end(client: FlaskClient, triton: ScriptedTri
 def test_a_stream_that_nobody_reads_on_counts_what_there_was(
     client: FlaskClient, triton: ScriptedTriton, prompt: Any
 ) -> None:
+    # It is cancelled there, and not read to its end.
+    triton.config = model_config(backend="python")
     triton.script = Generated([300] * 40, delay=0.05)
 
     def leave() -> None:

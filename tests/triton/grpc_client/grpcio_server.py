@@ -1,9 +1,8 @@
-"""A server of grpcio's own, in this process or, as a program with a port, in another."""
+"""A server of grpcio's own, in this process or, as a program that says its port, in another."""
 
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -92,14 +91,18 @@ class GrpcioServer:
     def _wait(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         self._begin(context)
         gone = threading.Event()
-        context.add_callback(gone.set)
+
+        def leave() -> None:
+            # Who has left already when the message is out is not told here below any more.
+            with self._count:
+                self.num_cancelled += 1
+            gone.set()
+
+        context.add_callback(leave)
         yield b"waiting"
         gone.wait(60)
-        with self._count:
-            self.num_cancelled += 1
 
 
 if __name__ == "__main__":
-    GrpcioServer(f"127.0.0.1:{sys.argv[1]}")
-    print("ready", flush=True)
+    print(GrpcioServer().address, flush=True)
     threading.Event().wait()

@@ -55,6 +55,22 @@ class Peer:
             self._behave(sock)
 
 
+def silent(sock: socket.socket) -> None:
+    """It says nothing, until the client leaves."""
+    while sock.recv(65_536):
+        pass
+
+
+def saying(words: bytes) -> Callable[[socket.socket], None]:
+    """It says the words at once, and no more."""
+
+    def behave(sock: socket.socket) -> None:
+        sock.sendall(words)
+        silent(sock)
+
+    return behave
+
+
 def read_frames(sock: socket.socket, kind: int) -> None:
     """Read until the client has sent a frame of that kind."""
     preface = b""

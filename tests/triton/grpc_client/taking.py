@@ -8,7 +8,8 @@ from app.triton.grpc_client.call import Call, CallEnded
 from app.triton.grpc_client.channel import Channel
 from app.triton.grpc_client.status import Status
 
-PATIENCE = 20.0
+# Far longer than `LATE`: what waits for it is not merely late.
+PATIENCE = 60.0
 
 
 def start(channel: Channel, path: str, request: bytes = b"", timeout: float = PATIENCE) -> Call:
@@ -21,6 +22,21 @@ def next_of(call: Call) -> bytes:
     message = call.take(time.monotonic() + PATIENCE)
     assert message is not None, "no answer"
     return message
+
+
+def waiting(channel: Channel, path: str, seconds: float) -> Call:
+    """A call of so many seconds whose first message has come."""
+    while True:
+        call = start(channel, path, timeout=seconds)
+        try:
+            next_of(call)
+        except CallEnded as ended:
+            # A busy machine may be so late that its time is over.
+            if ended.status.code != "DEADLINE_EXCEEDED":
+                raise
+            seconds *= 4
+        else:
+            return call
 
 
 def to_the_end(call: Call) -> tuple[list[bytes], Status]:

@@ -76,7 +76,7 @@ def run(*functions: Callable[[], object]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive(), "somebody sleeps"
     assert failures == []
 

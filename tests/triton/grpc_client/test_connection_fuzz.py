@@ -15,9 +15,10 @@ from app.triton.grpc_client import frames
 from app.triton.grpc_client.connection import Connection
 from app.triton.grpc_client.status import CODES
 from app.triton.grpc_client.tls import PlainLayer
+from tests.live.waiting import wait_until
 from tests.triton.grpc_client.both_ends import CUTS, REQUEST, answer, greeting, split
 from tests.triton.grpc_client.lines import framed_all
-from tests.triton.grpc_client.taking import to_the_end
+from tests.triton.grpc_client.taking import PATIENCE, to_the_end
 from tests.triton.grpc_client.test_http2_fuzz import SMALL_FRAMES
 
 GOOD = answer(1, framed_all([b"one", b"two"]))
@@ -34,7 +35,7 @@ def connected() -> tuple[Connection, socket.socket]:
     ours, theirs = socket.socketpair()
     theirs.sendall(greeting())
     connection = Connection(ours, PlainLayer())
-    assert connection.wait_until_greeted(5) is None
+    assert connection.wait_until_greeted(PATIENCE) is None
     return connection, theirs
 
 
@@ -42,7 +43,7 @@ def connected() -> tuple[Connection, socket.socket]:
 @given(SAID, CUTS)
 def test_every_call_ends_once(said: bytes, cuts: list[int]) -> None:
     connection, theirs = connected()
-    calls = [connection.start(REQUEST, b"12345", time.monotonic() + 20) for _ in range(2)]
+    calls = [connection.start(REQUEST, b"12345", time.monotonic() + PATIENCE) for _ in range(2)]
     told: list[int] = []
     for place, call in enumerate(calls):
         assert call is not None
@@ -57,7 +58,7 @@ def test_every_call_ends_once(said: bytes, cuts: list[int]) -> None:
         took, status = to_the_end(call)
         assert status.code in CODES
         assert sum(map(len, took)) <= len(said)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while not connection.is_closed or len(told) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -66,15 +67,16 @@ def test_every_call_ends_once(said: bytes, cuts: list[int]) -> None:
 
 
 def test_no_thread_is_left() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     for _ in range(5):
         connection, theirs = connected()
-        assert connection.start(REQUEST, b"12345", time.monotonic() + 20)
+        assert connection.start(REQUEST, b"12345", time.monotonic() + PATIENCE)
         theirs.close()
-    deadline = time.monotonic() + 5
-    while threading.active_count() > before:
-        assert time.monotonic() < deadline, threading.enumerate()
-        time.sleep(0.01)
+
+    def left() -> list[threading.Thread]:
+        return [each for each in set(threading.enumerate()) - before if "triton-" in each.name]
+
+    wait_until(lambda: not left(), "the end of the threads")
 
 
 @pytest.mark.parametrize("kind", [frames.PING, frames.SETTINGS])

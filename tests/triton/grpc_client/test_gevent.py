@@ -12,6 +12,6 @@ def test_all_of_it_works_under_gevent() -> None:
     server = GrpcioServer()
     program = ["gevent.monkey", "--module", "tests.triton.grpc_client.gevent_program"]
     command = [sys.executable, "-m", *program, server.address]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     server.stop()
     assert (result.stdout, result.returncode) == ("well\n", 0), result.stderr

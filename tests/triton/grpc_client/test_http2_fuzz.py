@@ -65,19 +65,19 @@ def receive(data: bytes, cuts: list[int]) -> None:
     assert protocol._block is None or len(protocol._block[2]) <= MAX_HEADER_BYTES
 
 
-@settings(max_examples=1000)
+@settings(max_examples=500)
 @given(st.lists(SMALL_FRAMES, max_size=12), CUTS)
 def test_random_frames(parts: list[bytes], cuts: list[int]) -> None:
     receive(b"".join(parts), cuts)
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(st.binary(max_size=400), CUTS)
 def test_random_bytes(data: bytes, cuts: list[int]) -> None:
     receive(data, cuts)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=500)
 @given(MUTATIONS, CUTS)
 def test_a_good_answer_with_some_bytes_changed(
     mutations: list[tuple[int, int]], cuts: list[int]
