@@ -93,8 +93,9 @@ class Chunk:
     @property
     def only_text(self) -> str:
         """The text of a chunk that brings nothing else, else ""."""
-        brings_more = self.logprobs or self.prompt_logprobs or self.finish_reason is not None
-        return "" if brings_more else self.text
+        if self.finish_reason is not None or self.logprobs or self.prompt_logprobs:
+            return ""
+        return self.text
 
     def with_text(self, text: str) -> Chunk:
         """The same with another text."""
