@@ -1,4 +1,4 @@
-# The gateway alone: Triton and its models run elsewhere. Build: docker build -t openai_api .
+# The server alone: Triton and its models run elsewhere. Build: docker build -t openai_api .
 # A tag moves. A build that can be repeated names what it stands on by its digest:
 # --build-arg PYTHON_IMAGE=python:3.12-slim@sha256:...
 ARG PYTHON_IMAGE=python:3.12-slim

@@ -56,7 +56,8 @@ def on_starting(server):
 
 
 def pre_fork(server, worker):
-    """Give the worker the place of one that has ended."""
+    """Give the worker the place of one that has ended, and a folder to start from."""
+    server.lifecycle.keep_folder()
     worker.slot = worker_files.free_slot(other.slot for other in server.WORKERS.values())
 
 

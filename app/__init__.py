@@ -1,4 +1,4 @@
-"""An HTTP gateway that speaks the OpenAI API in front of Triton Inference Server."""
+"""An HTTP server that speaks the OpenAI API in front of Triton Inference Server."""
 
 from __future__ import annotations
 

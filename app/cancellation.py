@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from app.errors import ApiError, ClientDisconnected
 
@@ -48,9 +49,14 @@ class Cancellation:
                 self._callbacks.remove(callback)
 
     def cancel(self, reason: ApiError = NOBODY_WAITS) -> None:
-        """Tell everybody who registered, once. The first reason counts."""
+        """Tell everybody who registered, once. The first reason counts.
+
+        Raises what the last callback that fails has raised, when all have been called.
+        """
         with self._lock:
             callbacks, self._callbacks = self._callbacks, []
             self._reason = self._reason or reason
-        for callback in callbacks:
-            callback()
+        with ExitStack() as telling:
+            # The stack calls each, the last first, also behind one that fails.
+            for callback in reversed(callbacks):
+                telling.callback(callback)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+from typing import NoReturn
+
+import pytest
 
 from app.cancellation import Cancellation
 from app.errors import BackendUnavailable, ClientDisconnected
@@ -16,6 +19,20 @@ def test_everybody_is_told_once() -> None:
     cancellation.cancel()
     assert calls == ["a", "b"]
     assert cancellation.is_cancelled
+
+
+def test_one_that_fails_keeps_nobody_from_being_told() -> None:
+    cancellation, calls = Cancellation(), []
+
+    def fail() -> NoReturn:
+        raise RuntimeError
+
+    cancellation.on_cancel(lambda: calls.append("before"))
+    cancellation.on_cancel(fail)
+    cancellation.on_cancel(lambda: calls.append("behind"))
+    with pytest.raises(RuntimeError):
+        cancellation.cancel()
+    assert calls == ["before", "behind"]
 
 
 def test_who_comes_late_is_told_at_once() -> None:

@@ -77,10 +77,13 @@ class KeyFile:
     def _look(self) -> None:
         # The signature first: what is written from here on is another change.
         signature = _signature(self._path)
-        if signature != self._signature:
-            self._signature = signature
-            self._read_again()
-        self._looked_at = time.monotonic()
+        try:
+            if signature != self._signature:
+                self._read_again()
+                # Not before: a reading that fails in passing, without a thread, is made again.
+                self._signature = signature
+        finally:
+            self._looked_at = time.monotonic()
 
     def _read_again(self) -> None:
         try:

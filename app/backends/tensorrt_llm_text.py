@@ -178,7 +178,7 @@ class TextAnswer:
     """One beam's text. Nothing tells why it ends, so that its tokens are counted at the end.
 
     One that `is_whole` comes in one message. One that `is_endless` only ends by its length or a
-    stop. Where the gateway `has_stops` to look for, it must know after which token they are whole.
+    stop. Where the server `has_stops` to look for, it must know after which token they are whole.
     `stop_tokens` are the request's, by their texts.
     """
 

@@ -33,7 +33,7 @@ GUIDES: Mapping[str, str] = {
 class Stops:
     """What ends an answer: `texts`, of which `own` are the model's, and token `ids`.
 
-    vLLM shows the text that stopped it if it `is_shown`: the gateway must see it to tell it.
+    vLLM shows the text that stopped it if it `is_shown`: the server must see it to tell it.
     """
 
     texts: tuple[str, ...]

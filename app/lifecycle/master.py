@@ -32,6 +32,7 @@ class Master:
         self._checking: int | None = None
         self._must_check_again = False
         self._is_ending = False
+        self._is_stopping = False
         # A master that follows another one (SIGUSR2) inherits its environment.
         inherited = None if server.master_pid else ServiceFolder.current()
         self._folder = inherited or ServiceFolder.create()
@@ -46,6 +47,7 @@ class Master:
         """
         if self._folder.edition() is None:
             self._check_first()
+        self._folder.remember()
         server = self._server
         server.handle_hup = self._reload
         # gunicorn looks a handler up by either name of the signal.
@@ -61,6 +63,13 @@ class Master:
         self._is_ending = True
         self._server.SIG_QUEUE.put_nowait(number)
 
+    def keep_folder(self) -> None:
+        """Make the folder again if somebody has removed it, or log why that cannot be done."""
+        try:
+            self._folder.restore()
+        except OSError as error:
+            self._server.log.error("The server's folder cannot be made again: %s", error.strerror)
+
     def end(self) -> None:
         """Leave nothing behind."""
         if self._is_checking():
@@ -71,8 +80,11 @@ class Master:
         # gunicorn does not mind its signals yet.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        self._checking = self._check()
         try:
+            # It is put off until the check can be ended.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            self._checking = self._check()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             _, status = os.waitpid(self._checking, 0)
             self._checking = None
             if os.WIFSIGNALED(status):
@@ -88,7 +100,16 @@ class Master:
             self._must_check_again = True
         else:
             self._must_check_again = False
+            self._begin_check()
+
+    def _begin_check(self) -> None:
+        self.keep_folder()
+        try:
             self._checking = self._check()
+        except OSError as error:
+            # gunicorn ends, and cuts all streams, for what a signal's handler raises.
+            form = "The check cannot be started (%s); the configuration is as before"
+            self._server.log.error(form, error.strerror)
 
     def _child_ended(self) -> None:
         # First, because gunicorn forgets how a child that it does not know has ended.
@@ -103,13 +124,21 @@ class Master:
         server = self._server
         # With another master on the same socket this one's end is not that of the service.
         is_handing_over = server.reexec_pid or server.master_pid
-        if is_handing_over or self._folder.is_stopping or not self._drain_delay:
-            if not is_handing_over:
-                self._folder.note_stopping()
+        is_first, self._is_stopping = not self._is_stopping, True
+        if not is_handing_over:
+            self._tell_workers()
+        if is_handing_over or not is_first or not self._drain_delay:
             raise StopIteration
-        self._folder.note_stopping()
         server.log.info("Not ready any more; stopping in %g s", self._drain_delay)
         signal.setitimer(signal.ITIMER_REAL, self._drain_delay)
+
+    def _tell_workers(self) -> None:
+        self.keep_folder()
+        try:
+            self._folder.note_stopping()
+        except OSError as error:
+            form = "The workers cannot be told that the service stops: %s"
+            self._server.log.error(form, error.strerror)
 
     def _is_checking(self) -> bool:
         if self._checking is None:
@@ -124,6 +153,7 @@ class Master:
         if os.WIFSIGNALED(status):
             ended = _how_it_ended(status)
             self._server.log.error("%s; the configuration is as before", ended)
+        self._folder.remember()
         return False
 
     def _check(self) -> int:
@@ -135,7 +165,8 @@ class Master:
         environ = {**os.environ, "PYTHONPATH": path}
         # Its numbers are not those of a worker.
         environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-        return os.posix_spawn(command[0], command, environ, file_actions=closed)
+        # Nor is a signal that is put off here.
+        return os.posix_spawn(command[0], command, environ, file_actions=closed, setsigmask=())
 
 
 def _how_it_ended(status: int) -> str:

@@ -11,11 +11,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 VARIABLE = "OPENAI_API_SERVICE_FOLDER"
 PRIVATE = 0o600
+PRIVATE_FOLDER = 0o700
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class ServiceFolder:
         self._keys = path / "keys.json"
         self._served = path / "served"
         self._stopping = path / "stopping"
+        self._remembered: str | None = None
 
     @classmethod
     def create(cls) -> ServiceFolder:
@@ -50,6 +53,23 @@ class ServiceFolder:
     def hold(self) -> None:
         """Keep it for as long as this process lives; cleaners of temporary files know locks."""
         fcntl.flock(os.open(self.path, os.O_RDONLY), fcntl.LOCK_SH)
+
+    def remember(self) -> None:
+        """Know by heart what was published last, for `restore`."""
+        # What cannot be read now was there before.
+        with suppress(OSError):
+            self._remembered = self._snapshot.read_text()
+
+    def restore(self) -> None:
+        """Make again what somebody has removed, the snapshot and all, and hold it. Raises OSError.
+
+        Some cleaners know no locks, or remove old files alone.
+        """
+        if not self.path.is_dir():
+            self.path.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
+            self.hold()
+        if self._remembered is not None and not self._snapshot.exists():
+            _replace(self._snapshot, self._remembered)
 
     def publish(self, snapshot: Snapshot) -> None:
         """Put the snapshot in the place of the one before, as a whole. Raises OSError."""

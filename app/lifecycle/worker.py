@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from app.lifecycle.service_folder import ServiceFolder
 
@@ -13,6 +14,8 @@ log = logging.getLogger(__name__)
 
 # Seconds between looks at the folder, and at the clock.
 INTERVAL = 0.2
+# Seconds behind a reload that failed until it is tried again, with all its work.
+PAUSE = 5.0
 # Of the time to finish: what is left for saying that it is over, in seconds.
 LAST_WORDS = 5.0
 
@@ -46,8 +49,9 @@ class Lifecycle:
             threading.Thread(target=look, name=look.__name__, daemon=True).start()
 
     def note_served(self) -> None:
-        """This worker has started."""
-        self._folder.note_served()
+        """This worker has started. Only what a later check says in the log depends on it."""
+        with suppress(OSError):
+            self._folder.note_served()
 
     def leave(self) -> None:
         """This worker is to end. Does nothing but that may be done in a signal's handler."""
@@ -67,10 +71,15 @@ class Lifecycle:
     def _look_for_snapshots(self) -> None:
         while True:
             time.sleep(INTERVAL)
-            found = self._folder.edition()
-            if found not in (self._edition, None):
-                self._edition = found
-                _attempt(self._reload)
+            if not _attempt(self._take_over):
+                time.sleep(PAUSE)
+
+    def _take_over(self) -> None:
+        found = self._folder.edition()
+        if found not in (self._edition, None):
+            self._reload()
+            # Not before: a reload that fails in passing, without a thread, is made again.
+            self._edition = found
 
     def _look_for_the_end(self) -> None:
         while True:
@@ -79,8 +88,10 @@ class Lifecycle:
                 _attempt(self._end_requests)
 
 
-def _attempt(step: Callable[[], None]) -> None:
+def _attempt(step: Callable[[], None]) -> bool:
     try:
         step()
     except Exception:  # the next one is still to be looked for
-        log.exception("a step of the worker's life failed")
+        log.exception("a step of the worker's life failed; it is tried again")
+        return False
+    return True

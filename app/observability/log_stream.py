@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 
 from app import native_threads
 
@@ -27,6 +28,7 @@ LAST_SECONDS = 1.0
 MAX_HANDED = 1000
 STANDARD_ERROR = 2
 DROPPED = "%d lines of the log were dropped, because nobody read them"
+NOT_HANDED = "%d lines of threads were dropped, because too many waited to be written"
 
 Write = Callable[[bytes], int]
 
@@ -40,7 +42,8 @@ class StreamHandler(logging.Handler):
     def __init__(self, descriptor: int) -> None:
         super().__init__()
         self._write = unhurried(descriptor)
-        self._handed: deque[logging.LogRecord] = deque(maxlen=MAX_HANDED)
+        self._handed: deque[logging.LogRecord] = deque()
+        self._num_not_handed = 0
         self._forget()
         os.register_at_fork(after_in_child=self._forget)
 
@@ -50,11 +53,9 @@ class StreamHandler(logging.Handler):
         The lock is gevent's, and may never be given to a thread beside the event loop.
         """
         if native_threads.is_this_one():
-            record.msg, record.args = record.getMessage(), None
-            self._handed.append(record)
+            self._hand_over(record)
             return True
-        while self._handed:
-            super().handle(self._handed.popleft())
+        self._write_handed()
         return bool(super().handle(record))
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -67,7 +68,8 @@ class StreamHandler(logging.Handler):
         self._put(line)
 
     def flush(self) -> None:
-        """Try for a last second to write what is kept."""
+        """Try for a last second to write what is kept, and what native threads handed over."""
+        self._write_handed()
         deadline = time.monotonic() + LAST_SECONDS
         while self._kept and time.monotonic() < deadline:
             self._catch_up()
@@ -79,6 +81,22 @@ class StreamHandler(logging.Handler):
         self._kept: deque[bytes] = deque()
         self._num_kept = self._num_dropped = 0
         self._is_trying = False
+
+    def _hand_over(self, record: logging.LogRecord) -> None:
+        # A broken call is told of where its line is written.
+        with suppress(Exception):
+            record.msg, record.args = record.getMessage(), None
+        if len(self._handed) < MAX_HANDED:
+            self._handed.append(record)
+        else:
+            self._num_not_handed += 1
+
+    def _write_handed(self) -> None:
+        while self._handed:
+            super().handle(self._handed.popleft())
+        if self._num_not_handed:
+            lost, self._num_not_handed = self._num_not_handed, 0
+            super().handle(_told(NOT_HANDED, lost))
 
     def _put(self, line: bytes) -> None:
         if self._kept:
@@ -105,8 +123,8 @@ class StreamHandler(logging.Handler):
                 return
             self._kept.popleft()
         if self._num_dropped:
-            told, self._num_dropped = (DROPPED, self._num_dropped), 0
-            self.emit(logging.LogRecord(__name__, logging.WARNING, "", 0, told[0], told[1:], None))
+            lost, self._num_dropped = self._num_dropped, 0
+            self.emit(_told(DROPPED, lost))
 
     def _written(self, line: bytes) -> int:
         try:
@@ -138,14 +156,24 @@ class StreamHandler(logging.Handler):
                 self.release()
 
 
-def standard_error() -> logging.Handler:
-    """What writes to this process's standard error.
+def _told(form: str, num_lost: int) -> logging.LogRecord:
+    return logging.LogRecord(__name__, logging.WARNING, "", 0, form, (num_lost,), None)
 
-    Where a host has put an object of its own in its place, that is written to as it is.
+
+def standard_error() -> logging.Handler:
+    """What writes to this process's standard error: one handler, whoever asks.
+
+    Two would each keep the rest of a line, and write into that of the other. Where a host has put
+    an object of its own in its place, that is written to as it is.
     """
     if sys.stderr is sys.__stderr__ and sys.stderr is not None:
-        return StreamHandler(STANDARD_ERROR)
+        return _only_handler()
     return logging.StreamHandler(sys.stderr)
+
+
+@cache
+def _only_handler() -> StreamHandler:
+    return StreamHandler(STANDARD_ERROR)
 
 
 def unhurried(descriptor: int) -> Write:

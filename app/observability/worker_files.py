@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 # prometheus_client reads it when it is imported; no process but a worker may have it.
@@ -34,5 +35,7 @@ def settle(folder: Path, slot: int) -> None:
 
 def forget_live(folder: Path, slot: int) -> None:
     """Remove what is only true while a worker lives: its gauges."""
-    for path in folder.glob(f"gauge_live*_{slot}.db"):
-        path.unlink(missing_ok=True)
+    # gunicorn ends, and cuts all streams, for what is raised here.
+    with suppress(OSError):
+        for path in folder.glob(f"gauge_live*_{slot}.db"):
+            path.unlink(missing_ok=True)

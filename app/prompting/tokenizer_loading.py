@@ -95,7 +95,7 @@ def _empty_torch() -> Iterator[None]:
     """Lets `import torch` in a folder's tokenizer code succeed where PyTorch is not installed.
 
     chatglm2's file imports it and uses nothing of it; without this the whole of PyTorch would have
-    to be installed beside the gateway.
+    to be installed beside the server.
     """
     if "torch" in sys.modules or importlib.machinery.PathFinder.find_spec("torch") is not None:
         yield

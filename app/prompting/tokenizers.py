@@ -25,7 +25,7 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Tokenize
 
 
 class Tokenizer:
-    """What the gateway needs of a tokenizer. Nothing in it changes: share it between threads.
+    """What the server needs of a tokenizer. Nothing in it changes: share it between threads.
 
     `vocabulary_size`: ids are 0 <= id < vocabulary_size. `special_tokens`: every control token's
     text -> id. `markup_tokens`: the same for added tokens in the shape of a tag that are not marked

@@ -17,6 +17,7 @@ from app.observability import metrics, tracing
 from app.observability.access_log import PROBES, Request, log_request
 from app.settings import Settings
 from app.tally import Tally
+from app.web.closing import ClosingResponse
 from app.web.sse import EventStreamBody, Outcome
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ SECONDS_TO_MS = 1000
 
 def register_request_context(app: Flask, settings: Settings) -> None:
     """Add the id, the headers and the log line to every request of the application."""
+    # Whoever makes a response: it becomes one of these.
+    app.response_class = ClosingResponse
 
     @app.before_request
     def begin() -> None:

@@ -45,7 +45,9 @@ class OpenRequest:
     def end(self, reason: ApiError) -> None:
         """Call it off; if it does not answer then, fail it wherever it waits."""
         now = time.monotonic()
-        if self._ended_at is None:
+        # While its body was still arriving there was nothing yet to call off.
+        is_called_off = self.cancellation is None or self.cancellation.is_cancelled
+        if self._ended_at is None or not is_called_off:
             self._ended_at = now
             if self.cancellation is not None:
                 self.cancellation.cancel(reason)

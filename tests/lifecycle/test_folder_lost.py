@@ -87,9 +87,7 @@ def test_what_is_there_stays_as_it_is(server: Any, folder: ServiceFolder) -> Non
     assert folder.edition() == edition
 
 
-def test_the_workers_still_learn_that_the_service_stops(
-    server: Any, folder: ServiceFolder
-) -> None:
+def test_the_workers_still_learn_that_the_service_stops(server: Any, folder: ServiceFolder) -> None:
     master = started(server)
     shutil.rmtree(folder.path)
     with pytest.raises(StopIteration):

@@ -8,6 +8,7 @@ import pty
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from app import native_threads
 from app.observability import log_stream
 from app.observability.log_stream import StreamHandler
 
@@ -208,3 +210,77 @@ def test_a_native_thread_does_not_wait_for_the_lock_of_the_event_loop() -> None:
     first, *_, last = done.stderr.splitlines()
     assert "of a thread" in first
     assert last == "of the loop"
+
+
+@pytest.fixture
+def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, StreamHandler]]:
+    """What reads, and the handler that writes to it, whose other threads are native ones."""
+    reader, writer = os.pipe()
+    monkeypatch.setattr(native_threads, "is_this_one", lambda: not is_main_thread())
+    yield reader, StreamHandler(writer)
+    os.close(reader)
+    os.close(writer)
+
+
+def is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def tell_beside(handler: StreamHandler, *messages: str) -> None:
+    thread = threading.Thread(target=lambda: [tell(handler, each) for each in messages])
+    thread.start()
+    thread.join()
+
+
+def test_the_last_lines_of_a_native_thread_are_written_at_the_end(
+    piped: tuple[int, StreamHandler],
+) -> None:
+    reader, handler = piped
+    tell_beside(handler, "one", "two")
+    handler.flush()
+    assert lines_until(reader, "two") == ["one", "two"]
+
+
+def test_native_threads_hand_over_so_much_and_the_rest_is_counted(
+    piped: tuple[int, StreamHandler],
+) -> None:
+    reader, handler = piped
+    handed = [str(number) for number in range(log_stream.MAX_HANDED)]
+    tell_beside(handler, *handed, "more", "and more")
+    tell(handler, "of the loop")
+    tell(handler, "after")
+    assert lines_until(reader, "after") == [
+        *handed,
+        log_stream.NOT_HANDED % 2,
+        "of the loop",
+        "after",
+    ]
+
+
+def test_a_call_of_a_native_thread_that_cannot_be_written_stops_nobody(
+    piped: tuple[int, StreamHandler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, handler = piped
+    seen: list[logging.LogRecord] = []
+    stopped: list[Exception] = []
+    monkeypatch.setattr(handler, "handleError", seen.append)
+
+    def call() -> None:
+        try:
+            handler.handle(logging.LogRecord("app", logging.INFO, "", 0, "%d", ("x",), None))
+        except TypeError as error:
+            stopped.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    tell(handler, "after")
+    assert not stopped
+    assert len(seen) == 1
+    assert lines_until(reader, "after") == ["after"]
+
+
+def test_all_lines_of_a_process_go_through_one_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two would each keep a rest of their own, and write into that of the other."""
+    monkeypatch.setattr(log_stream.sys, "stderr", log_stream.sys.__stderr__)
+    assert log_stream.standard_error() is log_stream.standard_error()

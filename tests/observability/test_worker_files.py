@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +61,17 @@ def test_only_the_gauges_of_that_slot_are_forgotten(tmp_path: Path) -> None:
     forget_live(tmp_path, 1)
     forget_live(tmp_path, 1)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_what_cannot_be_removed_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> NoReturn:
+        raise PermissionError
+
+    path = tmp_path / "gauge_livesum_1.db"
+    path.touch()
+    monkeypatch.setattr(Path, "unlink", refused)
+    forget_live(tmp_path, 1)
+    assert path.exists()
 
 
 def test_workers_add_up_and_what_an_ended_one_counted_stays(tmp_path: Path) -> None:

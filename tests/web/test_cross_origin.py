@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.errors import ConfigurationError
-from app.settings import Settings
+from app.settings import PROJECT_ROOT, Settings
 from tests.applications import LLM, build_application, standard_configuration
 from tests.scripted_triton import ScriptedHttpTriton, ScriptedTriton
 
@@ -125,3 +126,11 @@ def test_the_page_gets_an_event_stream_too(serve: Serve) -> None:
     answer = client.post(PATH, json=body, headers={"Origin": PAGE})
     assert answer.mimetype == "text/event-stream"
     assert permissions(answer)["Allow-Origin"] == PAGE
+
+
+def test_the_setting_of_the_documentation(serve: Serve) -> None:
+    page = (PROJECT_ROOT / "docs" / "operations.md").read_text()
+    (setting,) = re.findall(r"^CORS_ORIGINS=(\S+) openai-api serve$", page, re.MULTILINE)
+    client = serve(CORS_ORIGINS=setting)
+    for origin in setting.split(","):
+        assert permissions(preflight(client, origin))["Allow-Origin"] == origin
