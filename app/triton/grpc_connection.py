@@ -80,13 +80,16 @@ class GrpcConnection:
 
         Raises:
             BackendUnavailable: Triton cannot be reached within `timeouts.connect` seconds.
-            BackendTimeout: the deadline has passed already.
+            BackendTimeout: the deadline has passed.
         """
         total = seconds_left(timeouts.total, deadline)
+        connect = min(timeouts.connect, total)
         path, message = SERVICE + "ModelStreamInfer", request.SerializeToString()
         try:
-            call: RawCall = self._channel.start(path, message, total, timeouts.connect, traceparent)
+            call: RawCall = self._channel.start(path, message, total, connect, traceparent)
         except CallEnded as ended:
+            # The request's own time may have been the shorter one.
+            seconds_left(total, deadline)
             raise unreached(f"{ended.status.code}: {with_port(ended.status.text)}") from None
         return ModelStream(call, timeouts, deadline=deadline, is_cumulative=is_cumulative)
 
