@@ -66,7 +66,7 @@ class ServiceFolder:
         Some cleaners know no locks, or remove old files alone.
         """
         if not self.path.is_dir():
-            self.path.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
+            self.path.mkdir(PRIVATE_FOLDER, parents=True)
             self.hold()
         if self._remembered is not None and not self._snapshot.exists():
             _replace(self._snapshot, self._remembered)
