@@ -47,7 +47,7 @@ class Encoder:
         self._spec = spec
         self._replicas = replicas
         self._pad_id = pad_id
-        self._contract = KeptContract(self._read_contract)
+        self._contract = KeptContract()
 
     @contextmanager
     def checking(self) -> Iterator[ModelContract]:
@@ -79,7 +79,7 @@ class Encoder:
     @property
     def contract(self) -> ModelContract:
         """The model's contract. Raises what its reading raises."""
-        return self._contract.get()
+        return self._contract.get(self._read_contract)
 
     def encode(
         self,
@@ -141,7 +141,7 @@ class Encoder:
         triton, address = lease.connection, lease.replica.address
         if context.trace is not None:
             context.trace.sent_to(address.host, address.port)
-        known = self._contract.get(lambda: self._contract_of(triton))
+        known = self._contract.get(lambda: self._contract_of(triton), triton)
         try:
             return self._infer(triton, rows, output, context, known)
         except ContractMismatch:

@@ -126,7 +126,7 @@ class Sending:
 
     def _send(self, connection: GrpcConnection, contract: ModelContract) -> ModelStream:
         spec, context = self._model.spec, self._job.context
-        values = _declared(self._values(contract), contract)
+        values = self._tensors(contract)
         request = infer_request(spec.triton_model, spec.triton_version, context.request_id, values)
         for item in self._job.continuations:
             log.debug(
@@ -150,6 +150,15 @@ class Sending:
             raise
         context.cancellation.on_cancel(stream.interrupt)
         return stream
+
+    def _tensors(self, contract: ModelContract) -> dict[str, tuple[str, Array]]:
+        try:
+            return _declared(self._values(contract), contract)
+        except ApiError:
+            # Triton has not been asked, so that it cannot have answered.
+            if self._lease is not None:
+                self._lease.abandoned()
+            raise
 
     def _traceparent(self) -> str | None:
         """What Triton is told of the trace; it is sent now."""

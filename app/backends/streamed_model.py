@@ -38,16 +38,16 @@ class StreamedModel:
         self.spec = spec
         self.is_cumulative = is_cumulative
         self.replicas = replicas
-        self._contract = KeptContract(self._read_contract)
+        self._contract = KeptContract()
 
     @property
     def contract(self) -> ModelContract:
         """The model's contract. Raises what its reading raises."""
-        return self._contract.get()
+        return self._contract.get(self._read_contract)
 
     def contract_from(self, connection: GrpcConnection) -> ModelContract:
         """The same; if it is not known, this Triton is asked."""
-        return self._contract.get(lambda: self._contract_of(connection))
+        return self._contract.get(lambda: self._contract_of(connection), connection)
 
     def checked(self, check: Callable[[ModelContract], object]) -> ModelContract:
         """The model's contract; one that does not pass `check` is read again next time.

@@ -37,7 +37,7 @@ class Lifecycle:
         end_requests: Callable[[], None],
     ) -> None:
         self._folder = folder
-        self._patience = max(graceful_timeout - LAST_WORDS, graceful_timeout / 2)
+        self._finish_seconds = max(graceful_timeout - LAST_WORDS, graceful_timeout / 2)
         self._reload = reload
         self._end_requests = end_requests
         self._edition = folder.edition()
@@ -84,7 +84,10 @@ class Lifecycle:
     def _look_for_the_end(self) -> None:
         while True:
             time.sleep(INTERVAL)
-            if self._left_at is not None and time.monotonic() - self._left_at > self._patience:
+            if (
+                self._left_at is not None
+                and time.monotonic() - self._left_at > self._finish_seconds
+            ):
                 _attempt(self._end_requests)
 
 

@@ -84,41 +84,52 @@ def _short(name: str) -> str:
 class KeptContract:
     """Reads a model's contract when it is first needed, and again after `forget`.
 
-    Whoever asks while it is being read shares that reading and its outcome, so that a Triton
-    that hangs is asked once, not by every waiting request in turn.
+    Whoever asks the same Triton while that is being asked shares the reading and its outcome, so
+    that one that hangs is asked once, not by every waiting request in turn. Nobody else shares it:
+    what one Triton refuses, another may well answer.
     """
 
-    def __init__(self, read: Callable[[], ModelContract]) -> None:
-        self._read = read
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._reading: Future[ModelContract] | None = None
+        self._known: ModelContract | None = None
+        # Those under way, by whom they ask.
+        self._readings: dict[object, Future[ModelContract]] = {}
 
-    def get(self, read: Callable[[], ModelContract] | None = None) -> ModelContract:
-        """The contract, read by `read` if that is given. Raises what the reading raises."""
+    def get(self, read: Callable[[], ModelContract], source: object = None) -> ModelContract:
+        """The contract; one that is not known is what `read` gets from the Triton `source`.
+
+        None stands for any Triton. Raises what the reading raises.
+        """
         with self._lock:
-            reading, is_mine = self._reading, self._reading is None
-            if reading is None:
-                reading = self._reading = Future()
+            if self._known is not None:
+                return self._known
+            is_mine = source not in self._readings
+            reading = self._readings.setdefault(source, Future())
         if is_mine:
-            self._fill(reading, read or self._read)
+            self._fill(reading, read, source)
         return reading.result()
 
     def forget(self) -> None:
         """Read it again next time: Triton was restarted, or refused what it used to take."""
         with self._lock:
-            if self._reading is not None and self._reading.done():
-                self._reading = None
+            self._known = None
 
     def replace(self, contract: ModelContract) -> None:
         """Keep this one from now on."""
-        reading: Future[ModelContract] = Future()
-        reading.set_result(contract)
         with self._lock:
-            self._reading = reading
+            self._known = contract
 
-    def _fill(self, reading: Future[ModelContract], read: Callable[[], ModelContract]) -> None:
+    def _fill(
+        self, reading: Future[ModelContract], read: Callable[[], ModelContract], source: object
+    ) -> None:
         try:
-            reading.set_result(read())
+            contract = read()
+            with self._lock:
+                # Another that has come meanwhile is not older.
+                self._known = self._known or contract
+            reading.set_result(contract)
         except BaseException as error:  # those who share the reading must not wait for ever
             reading.set_exception(error)
-            self.forget()
+        finally:
+            with self._lock:
+                self._readings.pop(source, None)

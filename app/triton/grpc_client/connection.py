@@ -49,7 +49,7 @@ class Connection:
         self._ended: deque[Call] = deque()
         self._greeted = threading.Event()
         self._closing: Status | None = None
-        self._received_at = time.monotonic()
+        self._received_at = self._read_at = time.monotonic()
         self._sending_since = math.inf
         self._is_watched = False
         self._pinged_at = -MIN_PING_INTERVAL
@@ -143,15 +143,16 @@ class Connection:
         except ProtocolError as error:
             self._give_up(error.code, f"not HTTP/2 as it should be: {error}")
         except OSError as error:
-            self._close(Status("UNAVAILABLE", f"connection lost: {error}"))
+            self._close(_lost(error))
         except Exception as error:  # those who wait must learn of whatever stopped this
             log.exception("reading from Triton failed")
             self._close(Status("INTERNAL", repr(error)))
 
     def _receive(self) -> None:
         length = self._socket.recv_into(self._buffer)
-        started = time.monotonic()
-        is_busy = started - self._received_at < READ_INTERVAL
+        # Not later: what is asked while this is dealt with has not been answered by it.
+        self._received_at = started = time.monotonic()
+        is_busy = started - self._read_at < READ_INTERVAL
         self._take_in(length)
         # More is there, and the more comes at once, the less it costs.
         while length == RECEIVE_BYTES and time.monotonic() - started < READ_INTERVAL:
@@ -159,7 +160,7 @@ class Connection:
             self._take_in(length)
         if is_busy:
             time.sleep(READ_INTERVAL)
-        self._received_at = time.monotonic()
+        self._read_at = time.monotonic()
 
     def _take_in(self, length: int) -> None:
         if not length:
@@ -180,12 +181,16 @@ class Connection:
         try:
             threading.Thread(target=self._watch, name="triton-deadlines", daemon=True).start()
         except RuntimeError as error:  # nobody would ever end the calls
-            self._close(Status("UNAVAILABLE", f"connection lost: {error}"))
+            self._close(_lost(error))
 
     def _watch(self) -> None:
-        time.sleep(TICK)
-        while self._look(time.monotonic()):
+        try:
             time.sleep(TICK)
+            while self._look(time.monotonic()):
+                time.sleep(TICK)
+        except Exception as error:  # nobody else would ever end the calls
+            log.exception("looking at the time of calls to Triton failed")
+            self._close(Status("INTERNAL", repr(error)))
 
     def _look(self, now: float) -> bool:
         """End what has taken too long, and a connection that is dead. Returns whether to go on.
@@ -224,12 +229,9 @@ class Connection:
         """Send what is to be sent, unless somebody is at it, who then sends this as well."""
         try:
             while data := self._to_send():
-                try:
-                    self._send(memoryview(data))
-                finally:
-                    self._is_sending = False
+                self._send(memoryview(data))
         except OSError as error:
-            self._close(Status("UNAVAILABLE", f"connection lost: {error}"))
+            self._close(_lost(error))
 
     def _to_send(self) -> bytes:
         with self._lock:
@@ -248,8 +250,13 @@ class Connection:
             while data:
                 self._sending_since = time.monotonic()
                 data = data[self._socket.send(data[:SEND_BYTES]) :]
+        except BaseException as error:
+            # Whoever sends next would go on in the middle of a frame.
+            self._close(_lost(error))
+            raise
         finally:
             self._sending_since = math.inf
+            self._is_sending = False
 
     def _give_up(self, code: int, text: str) -> None:
         with self._lock:
@@ -278,3 +285,7 @@ class Connection:
         self._greeted.set()
         self._hang_up()
         self._socket.close()
+
+
+def _lost(error: BaseException) -> Status:
+    return Status("UNAVAILABLE", f"connection lost: {error}")

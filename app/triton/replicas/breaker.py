@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from enum import Enum
+from dataclasses import dataclass
 
 from app.errors import ApiError
 from app.triton.errors import unavailable
@@ -31,12 +31,19 @@ TRIAL_SECONDS = 5.0
 SUSPICION = 5.0
 
 
-class Entry(Enum):
-    """Whether a call is let through; a trial is the one that an open breaker lets through."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Entry:
+    """A call that is let through: an ordinary one, or a trial of an `opening`, counted from 1."""
 
-    REFUSED = "refused"
-    ORDINARY = "ordinary"
-    TRIAL = "trial"
+    opening: int = 0
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether an open breaker has let it through."""
+        return self.opening > 0
+
+
+ORDINARY = Entry()
 
 
 class Breaker:
@@ -61,7 +68,9 @@ class Breaker:
         self._pause = 0.0
         self._retry_at = 0.0
         self._known_until = -math.inf
+        self._num_openings = 0
         self._tried_at = -math.inf
+        self._last_trial: Entry | None = None
         self._error: ApiError | None = None
 
     @property
@@ -101,24 +110,26 @@ class Breaker:
             return True
         return not (self._is_tried() or self._failed_probes or self.remaining)
 
-    def begin(self) -> Entry:
-        """Let a call through if that is allowed; one verdict follows each that was let through.
+    def begin(self) -> Entry | None:
+        """Let a call through, or None; one verdict follows each that was let through.
 
-        While this is open only the trial's verdict counts, not that of calls from before.
+        While this is open only its trials' verdicts count, not those of calls from before.
         """
         with self._lock:
             if not self.allows():
-                return Entry.REFUSED
+                return None
             if self._error is None:
-                return Entry.ORDINARY
+                return ORDINARY
             self._tried_at = self._clock()
-            return Entry.TRIAL
+            self._last_trial = Entry(self._num_openings)
+            return self._last_trial
 
     def answered(self, entry: Entry) -> None:
         """A call has its first answer, which of a trial is enough to close."""
-        if entry is Entry.TRIAL:
+        if entry.is_trial:
             with self._lock:
-                self._close()
+                if self._is_tried_by(entry):
+                    self._close()
 
     def succeeded(self, entry: Entry) -> None:
         """A call has ended well."""
@@ -127,14 +138,14 @@ class Breaker:
                 self._in_a_row = 0
                 self._trust()
                 self._count(is_failure=False)
-            elif entry is Entry.TRIAL:
+            elif self._is_tried_by(entry):
                 self._close()
 
     def failed(self, entry: Entry, error: ApiError, *, is_definite: bool) -> None:
         """A call has failed by Triton's fault; one that is definite opens at once."""
         with self._lock:
             if self._error is not None:
-                if entry is Entry.TRIAL:
+                if self._is_tried_by(entry):
                     self._open(error)
                 return
             self._in_a_row += 1
@@ -146,8 +157,8 @@ class Breaker:
 
     def abandoned(self, entry: Entry) -> None:
         """A call has ended without a verdict, as when the client left."""
-        if entry is Entry.TRIAL:
-            with self._lock:
+        with self._lock:
+            if entry is self._last_trial:
                 self._tried_at = -math.inf
 
     def probed(self, *, is_ready: bool) -> None:
@@ -165,6 +176,7 @@ class Breaker:
                 self._failed_probes = 1
 
     def _open(self, error: ApiError) -> None:
+        self._num_openings += self._error is None
         self._pause = min(self._pause * 2, MAX_PAUSE) or FIRST_PAUSE
         self._retry_at = self._clock() + self._pause
         self._known_until = self._clock() + MAX_PAUSE
@@ -172,6 +184,9 @@ class Breaker:
         self._error = copy.copy(error)
         self._tried_at = -math.inf
         self._failed_probes = 0
+
+    def _is_tried_by(self, entry: Entry) -> bool:
+        return self._error is not None and entry.opening == self._num_openings
 
     def _is_tried(self) -> bool:
         return self._clock() < self._tried_at + TRIAL_SECONDS

@@ -28,7 +28,7 @@ class Replica(Generic[C]):
     def lease(self) -> Lease[C] | None:
         """A call to it, None if it is to be left alone."""
         entry = self.breaker.begin()
-        if entry is Entry.REFUSED:
+        if entry is None:
             return None
         self._add(1)
         return Lease(self, entry)

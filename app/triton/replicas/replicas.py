@@ -52,7 +52,7 @@ class Replicas(Generic[C]):
     """The Tritons of the model `name`, at `urls`.
 
     `probe` asks one of them whether it serves the model, and raises ApiError where it does not.
-    `patience` in seconds is for looking up their names.
+    `lookup_timeout` in seconds is for looking up their names.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class Replicas(Generic[C]):
         urls: Sequence[str],
         sites: Sites[C],
         probe: Callable[[C], object],
-        patience: float = 1.0,
+        lookup_timeout: float = 1.0,
     ) -> None:
         self._name = name
         self._lookup = Lookup(urls)
         self._sites = sites
         self._ask = probe
-        self._patience = patience
+        self._lookup_timeout = lookup_timeout
         self._lock = threading.Lock()
         self._known: dict[Address, Replica[C]] = {}
         self._turns = count()
@@ -158,7 +158,7 @@ class Replicas(Generic[C]):
         return again
 
     def _current(self) -> list[Replica[C]]:
-        addresses = self._lookup.addresses(self._patience)
+        addresses = self._lookup.addresses(self._lookup_timeout)
         with self._lock:
             if list(self._known) != list(addresses):
                 self._known = {

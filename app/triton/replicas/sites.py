@@ -46,8 +46,8 @@ class Lookup:
     """The addresses of a model's `url` list.
 
     A name with several addresses of one kind, as a headless service in Kubernetes has, stands for
-    as many Tritons. It is looked up again, in the background, when it is used after five seconds.
-    A name that cannot be looked up keeps the addresses that it had.
+    as many Tritons. It is looked up again, in the background, when it is used five seconds after
+    the last answer. A name that cannot be looked up keeps the addresses that it had.
     """
 
     def __init__(self, urls: Sequence[str]) -> None:
@@ -57,12 +57,12 @@ class Lookup:
         self._due_at = -math.inf
         self._first = threading.Event()
 
-    def addresses(self, patience: float) -> Sequence[Address]:
-        """All of them; the first time this waits up to `patience` seconds for the look-up."""
+    def addresses(self, lookup_timeout: float) -> Sequence[Address]:
+        """All of them; the first time this waits up to `lookup_timeout` seconds for the look-up."""
         if time.monotonic() >= self._due_at:
             self._begin()
         if not self._known:
-            self._first.wait(patience)
+            self._first.wait(lookup_timeout)
         known = self._known
         found = [address for name in self._names for address in known.get(name, [name])]
         return list(dict.fromkeys(found))
@@ -71,23 +71,29 @@ class Lookup:
         with self._lock:
             if time.monotonic() < self._due_at:
                 return
-            self._due_at = time.monotonic() + LOOKUP_INTERVAL
+            # Not before this one is over: one that takes long must not replace a newer answer.
+            self._due_at = math.inf
         if all(is_numeric(name.host) for name in self._names):
             self._known = {name: [name] for name in self._names}
-            self._due_at = math.inf
             self._first.set()
             return
         try:
             threading.Thread(target=self._look_up, name="triton-names", daemon=True).start()
         except RuntimeError as error:  # out of threads; the names go on as they are until then
             log.warning("the names of Tritons cannot be looked up for now: %s", error)
-            self._first.set()
+            self._end()
 
     def _look_up(self) -> None:
         known = self._known
-        self._known = {name: addresses_of(name) or known.get(name, [name]) for name in self._names}
+        try:
+            self._known = {
+                name: addresses_of(name) or known.get(name, [name]) for name in self._names
+            }
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         self._first.set()
-        # A look-up may take longer than its answer is used for.
         self._due_at = time.monotonic() + LOOKUP_INTERVAL
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.errors import ApiError
 from app.triton.errors import not_ready, unavailable
-from app.triton.replicas.breaker import MAX_PAUSE, Breaker, Entry
+from app.triton.replicas.breaker import MAX_PAUSE, ORDINARY, Breaker, Entry
 
 
 class Clock:
@@ -29,16 +29,18 @@ def breaker(clock: Clock) -> Breaker:
     return Breaker(clock)
 
 
-def fail(breaker: Breaker, *, is_definite: bool = False) -> None:
+def begun(breaker: Breaker) -> Entry:
     entry = breaker.begin()
-    assert entry is not Entry.REFUSED
-    breaker.failed(entry, unavailable("gone"), is_definite=is_definite)
+    assert entry is not None
+    return entry
+
+
+def fail(breaker: Breaker, *, is_definite: bool = False) -> None:
+    breaker.failed(begun(breaker), unavailable("gone"), is_definite=is_definite)
 
 
 def succeed(breaker: Breaker) -> None:
-    entry = breaker.begin()
-    assert entry is not Entry.REFUSED
-    breaker.succeeded(entry)
+    breaker.succeeded(begun(breaker))
 
 
 def opened(breaker: Breaker) -> Breaker:
@@ -53,7 +55,7 @@ def test_five_failures_in_a_row_open_it(breaker: Breaker) -> None:
     assert breaker.allows()
     assert breaker.is_suspect
     fail(breaker)
-    assert breaker.begin() is Entry.REFUSED
+    assert breaker.begin() is None
     assert breaker.error is not None
     assert breaker.error.detail == "gone"
 
@@ -98,26 +100,27 @@ def test_a_definite_failure_opens_it_at_once(breaker: Breaker) -> None:
 def test_after_the_pause_there_is_one_trial(breaker: Breaker, clock: Clock) -> None:
     opened(breaker)
     clock.now += 1
-    assert breaker.begin() is Entry.TRIAL
-    assert breaker.begin() is Entry.REFUSED
-    breaker.succeeded(Entry.TRIAL)
+    trial = begun(breaker)
+    assert trial.is_trial
+    assert breaker.begin() is None
+    breaker.succeeded(trial)
     assert breaker.error is None
-    assert breaker.begin() is Entry.ORDINARY
+    assert begun(breaker) is ORDINARY
 
 
 def test_the_first_answer_of_a_trial_closes_it(breaker: Breaker, clock: Clock) -> None:
     opened(breaker)
     clock.now += 1
-    breaker.answered(breaker.begin())
+    breaker.answered(begun(breaker))
     assert breaker.error is None
 
 
 def test_a_trial_that_is_called_off_makes_room_for_another(breaker: Breaker, clock: Clock) -> None:
     opened(breaker)
     clock.now += 1
-    breaker.abandoned(breaker.begin())
+    breaker.abandoned(begun(breaker))
     assert breaker.error is not None
-    assert breaker.begin() is Entry.TRIAL
+    assert begun(breaker).is_trial
 
 
 def test_a_trial_without_an_answer_does_not_hold_everyone_out(
@@ -125,11 +128,52 @@ def test_a_trial_without_an_answer_does_not_hold_everyone_out(
 ) -> None:
     opened(breaker)
     clock.now += 1
-    assert breaker.begin() is Entry.TRIAL
+    assert begun(breaker).is_trial
     clock.now += 4.9
-    assert breaker.begin() is Entry.REFUSED
+    assert breaker.begin() is None
     clock.now += 0.1
-    assert breaker.begin() is Entry.TRIAL
+    assert begun(breaker).is_trial
+
+
+def test_a_trial_of_an_earlier_opening_changes_nothing(breaker: Breaker, clock: Clock) -> None:
+    opened(breaker)
+    clock.now += 1
+    late = [begun(breaker)]
+    for _ in range(3):
+        clock.now += 5
+        late.append(begun(breaker))
+    clock.now += 5
+    breaker.answered(begun(breaker))
+    opened(breaker)
+    breaker.failed(late[0], unavailable("late"), is_definite=True)
+    breaker.succeeded(late[1])
+    breaker.answered(late[2])
+    breaker.abandoned(late[3])
+    assert breaker.error is not None
+    assert breaker.error.detail == "gone"
+    assert breaker.remaining == 1
+
+
+def test_a_trial_that_is_called_off_late_makes_no_room_for_a_third(
+    breaker: Breaker, clock: Clock
+) -> None:
+    opened(breaker)
+    clock.now += 1
+    first = begun(breaker)
+    clock.now += 5
+    begun(breaker)
+    breaker.abandoned(first)
+    assert not breaker.allows()
+
+
+def test_a_slow_trial_counts_though_another_was_begun(breaker: Breaker, clock: Clock) -> None:
+    opened(breaker)
+    clock.now += 1
+    first = begun(breaker)
+    clock.now += 5
+    begun(breaker)
+    breaker.answered(first)
+    assert breaker.error is None
 
 
 def test_each_failed_trial_doubles_the_pause(breaker: Breaker, clock: Clock) -> None:
@@ -153,7 +197,7 @@ def test_after_it_was_closed_the_pause_is_short_again(breaker: Breaker, clock: C
 
 
 def test_calls_from_before_it_opened_change_nothing(breaker: Breaker, clock: Clock) -> None:
-    earlier = [breaker.begin() for _ in range(2)]
+    earlier = [begun(breaker) for _ in range(2)]
     opened(breaker)
     breaker.succeeded(earlier[0])
     breaker.failed(earlier[1], unavailable("gone"), is_definite=True)
@@ -165,7 +209,7 @@ def test_while_probes_fail_there_is_no_trial(breaker: Breaker, clock: Clock) -> 
     opened(breaker)
     breaker.probed(is_ready=False)
     clock.now += 100
-    assert breaker.begin() is Entry.REFUSED
+    assert breaker.begin() is None
 
 
 def test_a_probe_that_succeeds_after_one_that_failed_ends_the_pause(
@@ -178,7 +222,7 @@ def test_a_probe_that_succeeds_after_one_that_failed_ends_the_pause(
     assert breaker.remaining == MAX_PAUSE
     breaker.probed(is_ready=False)
     breaker.probed(is_ready=True)
-    assert [breaker.begin() for _ in range(3)] == [Entry.ORDINARY] * 3
+    assert [breaker.begin() for _ in range(3)] == [ORDINARY] * 3
 
 
 def test_a_triton_that_always_says_ready_is_not_believed(breaker: Breaker) -> None:
@@ -186,13 +230,13 @@ def test_a_triton_that_always_says_ready_is_not_believed(breaker: Breaker) -> No
     opened(breaker)
     for _ in range(3):
         breaker.probed(is_ready=True)
-    assert breaker.begin() is Entry.REFUSED
+    assert breaker.begin() is None
 
 
 def test_probes_of_one_that_works_change_nothing(breaker: Breaker) -> None:
     for _ in range(3):
         breaker.probed(is_ready=False)
-    assert breaker.begin() is Entry.ORDINARY
+    assert begun(breaker) is ORDINARY
 
 
 def test_a_failure_and_two_failed_probes_open_it(breaker: Breaker) -> None:
@@ -200,9 +244,9 @@ def test_a_failure_and_two_failed_probes_open_it(breaker: Breaker) -> None:
     breaker.probed(is_ready=False)
     assert breaker.allows()
     breaker.probed(is_ready=False)
-    assert breaker.begin() is Entry.REFUSED
+    assert breaker.begin() is None
     breaker.probed(is_ready=True)
-    assert breaker.begin() is Entry.ORDINARY
+    assert begun(breaker) is ORDINARY
 
 
 def test_what_opened_it_is_known_for_half_a_minute(breaker: Breaker, clock: Clock) -> None:
@@ -257,11 +301,11 @@ def test_never_more_than_one_trial_and_never_for_ever(steps: list[tuple[str, flo
             breaker.probed(is_ready=step == "up")
             continue
         entry = breaker.begin()
-        if entry is Entry.REFUSED:
+        if entry is None:
             assert breaker.error is not None
             continue
-        if entry is Entry.TRIAL:
-            assert breaker.begin() is Entry.REFUSED
+        if entry.is_trial:
+            assert breaker.begin() is None
         if step == "ok":
             breaker.succeeded(entry)
             assert breaker.error is None

@@ -24,7 +24,7 @@ from app.triton.errors import (
     unavailable,
     unreached,
 )
-from app.triton.replicas import Lease, Replicas, Sites
+from app.triton.replicas import Lease, Replicas, Sites, breaker
 from app.triton.replicas import replicas as module
 from tests.live.waiting import wait_until
 
@@ -82,6 +82,12 @@ class Fleet:
     @property
     def num_calls(self) -> list[int]:
         return [triton.num_calls for triton in self.tritons]
+
+
+@pytest.fixture(autouse=True)
+def _long_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is left alone stays so, however slow the machine is."""
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 60.0)
 
 
 @pytest.fixture
@@ -228,10 +234,10 @@ def test_it_is_asked_again_soon_after_it_is_back(monkeypatch: pytest.MonkeyPatch
     triton = fleet.tritons[0]
     triton.always = triton.refusal = not_ready("m")
     fleet.failure()
-    wait_until(lambda: triton.num_probes > 3, "probes", 5)
+    wait_until(lambda: triton.num_probes > 3, "probes")
     assert triton.num_calls == 1
     triton.always = triton.refusal = None
-    wait_until(lambda: answers(fleet), "an answer", 5)
+    wait_until(lambda: answers(fleet), "an answer")
     probed = triton.num_probes
     time.sleep(0.1)
     assert triton.num_probes <= probed + 1
@@ -250,7 +256,7 @@ def test_one_that_says_ready_and_fails_is_tried_seldom(monkeypatch: pytest.Monke
     triton = fleet.tritons[0]
     triton.always = classify(None, "Stub process 'm_0_0' is not healthy.")
     fleet.failure()
-    wait_until(lambda: triton.num_probes > 5, "probes", 5)
+    wait_until(lambda: triton.num_probes > 5, "probes")
     fleet.failure()
     assert triton.num_calls == 1
     assert not fleet.replicas.states()[0].is_ready
@@ -266,14 +272,19 @@ def test_probing_ends_with_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     del fleet
     # The error that was raised refers to the frames of the call.
     gc.collect()
-    wait_until(lambda: reference() is None, "the end of the probes", 5)
+    wait_until(lambda: reference() is None, "the end of the probes")
 
 
-def test_states_are_asked_for_once_a_second(two: Fleet) -> None:
+def test_states_are_asked_for_once_a_second(two: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    # However long the fifty take.
+    monkeypatch.setattr(module, "ASKING_INTERVAL", 60.0)
     two.tritons[1].refusal = not_ready("m")
     for _ in range(50):
         assert [state.is_ready for state in two.replicas.states()] == [True, False]
     assert [triton.num_probes for triton in two.tritons] == [1, 1]
+    monkeypatch.setattr(module, "ASKING_INTERVAL", 0.0)
+    two.replicas.states()
+    assert [triton.num_probes for triton in two.tritons] == [2, 2]
 
 
 def run_together(count: int, work: Callable[[], object]) -> None:

@@ -101,7 +101,7 @@ def test_a_name_is_looked_up_again(names: Names, monkeypatch: pytest.MonkeyPatch
     assert names.num_asked == 1
     monkeypatch.setattr(module, "LOOKUP_INTERVAL", 0.01)
     lookup._due_at = 0
-    wait_until(lambda: where(lookup) == ["10.0.0.2:1", "10.0.0.3:1"], "the new address", 5)
+    wait_until(lambda: where(lookup) == ["10.0.0.2:1", "10.0.0.3:1"], "the new address")
 
 
 def test_a_name_that_is_lost_keeps_its_addresses(
@@ -113,7 +113,7 @@ def test_a_name_that_is_lost_keeps_its_addresses(
     assert where(lookup) == ["10.0.0.1:1", "10.0.0.2:1"]
     del names.known["tritons"]
     asked = names.num_asked
-    wait_until(lambda: where(lookup) and names.num_asked > asked + 2, "look-ups", 5)
+    wait_until(lambda: where(lookup) and names.num_asked > asked + 2, "look-ups")
     assert where(lookup) == ["10.0.0.1:1", "10.0.0.2:1"]
     assert "cannot be looked up" in caplog.text
 
