@@ -105,13 +105,7 @@ TABLE: tuple[Setting, ...] = (
         casts.flag,
         "send traces by OpenTelemetry, to where its own variables (OTEL_...) say",
     ),
-    Setting(
-        "max_body_bytes",
-        "MAX_BODY_BYTES",
-        16 * 2**20,
-        casts.count,
-        "largest request body, in bytes",
-    ),
+    Setting("max_body_bytes", "MAX_BODY_BYTES", 16 * 2**20, casts.count, "largest body, in bytes"),
     Setting(
         "max_bodies_bytes",
         "MAX_BODIES_BYTES",
