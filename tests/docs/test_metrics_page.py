@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from app.observability import process_metrics, sampling
+from app.observability import gauges, process_metrics
 from app.observability.instruments import PREFIX, REGISTRY
 from app.observability.vllm_names import ALIASES, VLLM_PREFIX
 from tests.docs.pages import PROJECT, code_spans, rows, sections
@@ -14,7 +14,7 @@ from tests.prometheus.expressions import RULE_FILES, alerts, names_in, panels, r
 
 PAGE = PROJECT / "docs" / "metrics.md"
 ALERTS_PAGE = PROJECT / "docs" / "alerts.md"
-LOADED = (process_metrics, sampling)
+LOADED = (gauges, process_metrics)
 KINDS = {"page", "ticket"}
 
 
