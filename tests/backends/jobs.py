@@ -58,10 +58,14 @@ class EndCounter:
 
 
 class Paced:
-    """A script that sends each message when what came of the one before has been taken."""
+    """A script that sends each message when what came of the one before has been taken.
 
-    def __init__(self, *messages: Any) -> None:
+    That is a part for each of `num_rows`, but of the last one.
+    """
+
+    def __init__(self, *messages: Any, num_rows: int = 1) -> None:
         self._messages = messages
+        self._num_rows = num_rows
         self._may_send = threading.Semaphore()
 
     def __call__(self, *_: Any) -> Iterator[Any]:
@@ -74,7 +78,8 @@ class Paced:
         found = []
         for part in parts:
             found.append(part)
-            self._may_send.release()
+            if len(found) % self._num_rows == 0:
+                self._may_send.release()
         return found
 
 

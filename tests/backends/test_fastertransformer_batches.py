@@ -144,7 +144,7 @@ def test_the_last_message_of_a_padded_batch_is_enough(triton: ScriptedTriton) ->
 
 
 def test_a_row_is_over_as_soon_as_it_is_known(triton: ScriptedTriton) -> None:
-    triton.script = script = Paced(*PADDED)
+    triton.script = script = Paced(*PADDED, num_rows=2)
     parts = script.taken(backend(triton).generate(batch(max_tokens=6)))
     ended = [part.row for part in parts if part.finish_reason]
     assert ended == [0, 1]
