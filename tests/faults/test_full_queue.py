@@ -77,16 +77,27 @@ def test_a10(bench: Bench, queued_models: Path, case: Case, path: str, body: Bod
         before = bench.counters(model).started
         with held(gate(queued_models, model)):
             calls = Streams(bench.gateway.server, [body] * NUM_CALLS, path)
-            # One runs, two are in the queue, and Triton may have one more ready to run.
-            few = NUM_QUEUED + 2
-            wait_until(lambda: sum(not each.ended_at for each in calls.outcomes) <= few, "refusals")
+            # One runs, and Triton may have one more ready to run: these wait for the gate only.
+            wait_until(lambda: sum(not each.ended_at for each in calls.outcomes) <= 2, "refusals")
             time.sleep(2 * WAIT_MS / 1000)
         outcomes = calls.join()
         watch.saw(outcomes)
         counts = statuses(outcomes)
         case.exactly("statuses", set(counts), {200, 429, 504})
         case.holds("answers", 1 <= counts[200] <= 2, counts[200], "1, 2 if one is prefetched")
-        case.exactly("calls that waited in the queue for too long", counts[504], NUM_QUEUED)
+        # More where calls arrive so slowly that the first have waited their time meanwhile.
+        had_places = counts[200] + counts[504]
+        case.holds(
+            "calls that ran or waited", had_places > NUM_QUEUED, had_places, f"> {NUM_QUEUED}"
+        )
+        waits = [each.seconds for each in outcomes if each.status == 504]
+        shortest = 1000 * min(waits)
+        case.holds(
+            "shortest wait in the queue",
+            shortest >= WAIT_MS,
+            f"{shortest:.0f} ms",
+            f"≥ {WAIT_MS} ms",
+        )
         executed = bench.counters(model).started - before
         case.exactly("requests that the model ran", executed, counts[200])
         refused = [each for each in outcomes if each.status == 429]
