@@ -39,6 +39,9 @@ STOP_SECONDS = 6.0
 
 ERROR_LINE = re.compile(r"^E\d{4} \S+ \d+ [\w.]+:\d+\] (?P<text>.*)|^error: (?P<other>.*)")
 
+# The first only follows the reason; the second is in every log of a machine without a GPU.
+NO_REASONS = ("failed to load all models", "CudaDriverHelper has not been initialized")
+
 
 class TritonServer:
     """One tritonserver process with its Python stubs, on 127.0.0.1.
@@ -149,7 +152,7 @@ class TritonServer:
         """The last line of the log that says why something failed, without its time stamp."""
         found = [ERROR_LINE.match(line) for line in self.log_file.read_text().splitlines()]
         texts = [match["text"] or match["other"] for match in found if match]
-        reasons = [text for text in texts if text and "failed to load all models" not in text]
+        reasons = [text for text in texts if text and not any(map(text.count, NO_REASONS))]
         return reasons[-1].strip('" ') if reasons else f"no reason given, see {self.log_file}"
 
     def __enter__(self) -> "TritonServer":

@@ -87,6 +87,15 @@ def test_a_model_that_does_not_load_is_named(tmp_path):
         TritonServer([tmp_path], *free_ports(3)).__enter__()
 
 
+def test_what_every_log_says_is_no_reason(tmp_path):
+    log = tmp_path / "log"
+    log.write_text(
+        'E1122 09:09:19.471733 19 server.cc:241] "CudaDriverHelper has not been initialized."'
+    )
+    server = TritonServer([tmp_path], *free_ports(3), log_file=log)
+    assert server.last_error() == f"no reason given, see {log}"
+
+
 def test_a_port_in_use_is_named_with_its_option():
     with socket.create_server((LOOPBACK, 0)) as taken:
         port = taken.getsockname()[1]
