@@ -1,8 +1,8 @@
 """Free TCP ports for tests, and the check that a wanted one is free."""
 
-import contextlib
 import errno
 import socket
+from collections import deque
 from typing import Any
 
 from demo.errors import DemoError
@@ -13,13 +13,24 @@ OTHERS = {"--port": "5200", "--triton-ports": "9000,9001,9002"}
 """What an option could be where the usual ports are in use."""
 
 
+NUM_KEPT = 256
+_kept: deque[socket.socket] = deque()
+
+
 def free_ports(count: int) -> tuple[int, ...]:
-    """`count` different ports of the loopback address that nobody listens on right now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return tuple(each.getsockname()[1] for each in sockets)
+    """`count` different ports of the loopback address that nobody listens on.
+
+    The system gives them to nobody else before `NUM_KEPT` more were asked for: a socket stays
+    bound to each, without listening. Servers, which set SO_REUSEADDR, can listen there beside it.
+    """
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        each.bind((LOOPBACK, 0))
+    _kept.extend(sockets)
+    while len(_kept) > NUM_KEPT:
+        _kept.popleft().close()
+    return tuple(each.getsockname()[1] for each in sockets)
 
 
 def check_port(host: str, port: int, option: str) -> None:

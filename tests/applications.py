@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,15 @@ from flask import Flask
 
 from app import create_app
 from app.settings import Settings
+from demo.ports import free_ports
 from tests.tokenizers.cached import folder, tokenizer
 
 LLM = "chat/model-1"
 EMBEDDING = "embedder"
 RERANKER = "reranker"
+
+# Longer than a busy machine takes for an answer; the default is a second to connect.
+TIMEOUTS = {"connect": 60, "first_token": 60, "between_tokens": 60, "total": 120}
 
 # An end that the test tokenizer knows: <|im_end|>.
 END_ID = 2
@@ -29,7 +32,7 @@ TEMPLATE = (
 
 
 def language_model(address: str | list[str], **more: Any) -> dict[str, Any]:
-    """An `llm` entry that waits briefly where the default is to wait long."""
+    """An `llm` entry; `more` changes it."""
     return {
         "name": LLM,
         "url": address,
@@ -37,7 +40,7 @@ def language_model(address: str | list[str], **more: Any) -> dict[str, Any]:
         "chat_template": "chatml.jinja",
         # The scripts answer one prompt in each call.
         "batch_size": 1,
-        "timeouts": {"connect": 10, "first_token": 60, "between_tokens": 60, "total": 120},
+        "timeouts": TIMEOUTS,
         **more,
     }
 
@@ -50,13 +53,13 @@ def standard_configuration(
     **info: Any,
 ) -> dict[str, Any]:
     """One model of each kind. `llm` and `info` change the language model's two entries."""
-    path = str(folder("wordpiece"))
+    encoder = {"url": http, "path": str(folder("wordpiece")), "timeouts": TIMEOUTS}
     facts = {"name": LLM, "start_id": 0, "end_id": END_ID, "max_len": MAX_LEN, **info}
     return {
         "model_infos": [facts],
         "llm": [language_model(grpc, **(llm or {}))],
-        "embedding": [{"name": EMBEDDING, "url": http, "path": path, "max_tokens": 32}],
-        "rerank": [{"name": RERANKER, "url": http, "path": path, "max_tokens": 32}],
+        "embedding": [{"name": EMBEDDING, **encoder, "max_tokens": 32}],
+        "rerank": [{"name": RERANKER, **encoder, "max_tokens": 32}],
     }
 
 
@@ -81,6 +84,4 @@ def token_ids(text: str) -> list[int]:
 
 def closed_port() -> int:
     """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from typing import Any
 
 import grpc
@@ -237,6 +238,21 @@ def slowly(*answers: Any) -> Script:
             time.sleep(0.1)
 
     return script
+
+
+class WhenItMay:
+    """A script that says nothing before it `may_go_on`, or only its first messages."""
+
+    def __init__(self, script: Script, num_at_once: int = 0) -> None:
+        self.may_go_on = threading.Event()
+        self._script = script
+        self._num_at_once = num_at_once
+
+    def __call__(self, request: Any, context: Any) -> Iterator[Any]:
+        answers = self._script(request, context)
+        yield from islice(answers, self._num_at_once)
+        assert self.may_go_on.wait(60)
+        yield from answers
 
 
 def say(*answers: Any, then_silent: float = 0.0) -> Script:

@@ -18,7 +18,7 @@ from app.errors import BackendError
 from app.registry import LanguageModelSpec
 from app.registry.specs import GenerationFacts
 from app.triton.model_replicas import language_replicas
-from tests.backends.jobs import END_ID, PROMPT, Paced, backend, job
+from tests.backends.jobs import END_ID, LIMITS, PROMPT, Paced, backend, job
 from tests.scripted_triton import ScriptedTriton, message, model_config, say, sent
 from tests.tokenizers.cached import tokenizer
 
@@ -285,6 +285,7 @@ def test_how_many_go_into_one_request(
         folder=Path(),
         triton_model="llm",
         batch_size=configured,
+        timeouts=LIMITS,
         facts=GenerationFacts(start_id=1, end_id=END_ID, max_len=64),
     )
     served = FasterTransformer(spec, language_replicas(spec), tokenizer("byte_level_bpe"))

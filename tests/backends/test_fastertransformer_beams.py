@@ -11,7 +11,15 @@ import pytest
 from app.chunks import TokenLogprob, Tokens
 from app.errors import BackendError, UnsupportedParameter
 from tests.backends.jobs import END_ID, PROMPT, answer, backend, job
-from tests.scripted_triton import LLAMA_INPUTS, ScriptedTriton, message, model_config, say, sent
+from tests.scripted_triton import (
+    LLAMA_INPUTS,
+    ScriptedTriton,
+    WhenItMay,
+    message,
+    model_config,
+    say,
+    sent,
+)
 from tests.tokenizers.cached import tokenizer
 
 BEAM_INPUTS = (*LLAMA_INPUTS, ("len_penalty", "FP32", [1], True))
@@ -105,8 +113,11 @@ def test_a_stream_without_beams_breaks_the_contract(triton: ScriptedTriton) -> N
 
 
 def test_silence_is_told_while_beams_are_searched(triton: ScriptedTriton) -> None:
-    triton.script = say(beams_message([50], [60], [70], [80]), then_silent=0.5)
-    parts = list(backend(triton).generate(beam_job(patience=0.1)))
+    triton.script = script = WhenItMay(say(beams_message([50], [60], [70], [80])), num_at_once=1)
+    parts = []
+    for part in backend(triton).generate(beam_job(patience=0.1)):
+        parts.append(part)
+        script.may_go_on.set()
     assert parts[0] == Tokens()
     assert [part.finish_reason for part in parts if part.ids] == ["stop", "stop"]
 

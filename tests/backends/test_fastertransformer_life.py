@@ -136,7 +136,7 @@ def test_a_failed_request_is_read_to_its_end(triton: ScriptedTriton) -> None:
     triton.script = say(error_message("the model failed"), then_silent=0.3)
     failure(backend(triton, cancel="rpc"), when_ended=ended)
     wait_until(lambda: ended.num_calls == 1, "the end")
-    assert triton.ended.is_set()
+    assert triton.ended.wait(60)
     assert not triton.cancelled.is_set()
 
 
@@ -375,7 +375,7 @@ def test_a_drained_answer_keeps_its_place_until_triton_is_done(triton: ScriptedT
     assert ended.num_calls == 0
     held.may_end.set()
     wait_until(lambda: ended.num_calls == 1, "the end")
-    assert triton.ended.is_set()
+    assert triton.ended.wait(60)
 
 
 @pytest.mark.parametrize("backend_name", [FT, PYTHON])

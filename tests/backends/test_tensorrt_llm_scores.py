@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -160,18 +161,20 @@ def test_the_place_is_given_back_once(triton: ScriptedTriton, kind: str, max_tok
 
 def test_the_place_is_kept_until_the_second_call_ends(triton: ScriptedTriton) -> None:
     """The first, which the engine has refused, has long ended."""
-    ended = EndCounter()
+    ended, may_go_on = EndCounter(), threading.Event()
 
     def script(request: Any, context: Any) -> Iterator[Any]:
         if wants_logits(request):
             yield REFUSED
             return
         yield ids_message([50])
-        yield from say(PLAIN, then_silent=0.3)(request, context)
+        assert may_go_on.wait(60)
+        yield PLAIN
 
     triton.script = script
     tokens = tensorrt_llm(triton).generate(scored(when_ended=ended))
     assert list(next(tokens).ids) == [50]
     assert ended.num_calls == 0
+    may_go_on.set()
     list(tokens)
     wait_until(lambda: ended.num_calls == 1, "giving the place back")

@@ -22,7 +22,7 @@ from tests.backends.language_models import (
     without,
 )
 from tests.live.waiting import wait_until
-from tests.scripted_triton import ScriptedTriton, error_message, message, say, sent
+from tests.scripted_triton import ScriptedTriton, WhenItMay, error_message, message, say, sent
 
 PROMPT = tuple(TOKENIZER.encode("<|im_start|>hello world"))
 STORY = "Once upon a time there was a girl, who went to the park: 你好！😊"
@@ -255,6 +255,10 @@ def test_leaving_ends_the_call(triton: ScriptedTriton) -> None:
 
 
 def test_silence_is_told(triton: ScriptedTriton) -> None:
-    triton.script = say(DELTAS[0], then_silent=0.3)
-    parts = list(tensorrt_llm(triton).generate(asked(patience=0.1)))
+    triton.script = script = WhenItMay(say(DELTAS[0]), num_at_once=1)
+    parts = []
+    for part in tensorrt_llm(triton).generate(asked(patience=0.1)):
+        parts.append(part)
+        if len(parts) == 2:
+            script.may_go_on.set()
     assert [part.text for part in parts[:2]] == ["One", None]

@@ -16,7 +16,7 @@ from werkzeug.serving import make_server
 def below(prefix: str, site: str) -> Iterator[str]:
     """The base URL of a proxy that shows the site below a path."""
     forward: Any = ProxyMiddleware(
-        NotFound(), {f"/{prefix}/": {"target": f"{site}/", "remove_prefix": True}}
+        NotFound(), {f"/{prefix}/": {"target": f"{site}/", "remove_prefix": True}}, timeout=60
     )
     server = make_server("127.0.0.1", 0, forward, threaded=True)
     thread = threading.Thread(target=server.serve_forever)

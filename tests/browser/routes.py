@@ -11,6 +11,12 @@ HURRY = """{
     const later = window.setTimeout;
     window.setTimeout = (work, after, ...rest) => later(work, after / 10, ...rest);
 }"""
+# What a page shows for a second or two stays for minutes.
+LINGER = """{
+    const later = window.setTimeout;
+    window.setTimeout = (work, after, ...rest) =>
+        later(work, after < 1000 ? after : after * 200, ...rest);
+}"""
 
 
 class Instead:

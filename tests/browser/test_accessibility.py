@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.readability import COLOURS, weak_texts
 from tests.browser.routes import HURRY
@@ -45,12 +45,22 @@ def test_texts_stand_out_and_controls_have_names(open_page: Callable[..., Page],
     assert UNNAMED.findall(tree) == [], tree
 
 
+def wait_until_complete(panel: Locator, view: str) -> None:
+    """As soon as the models are known, and what the chosen one can do, no control changes."""
+    if view == "status":
+        expect(panel.locator(".state")).to_have_text("Ready")
+        return
+    expect(panel.get_by_role("combobox", name="Model")).to_be_enabled()
+    if view in ("chat", "completions"):
+        expect(panel.get_by_label("Frequency penalty")).to_be_disabled()
+
+
 @pytest.mark.parametrize("view", ["chat", "completions", "embeddings", "rerank", "status"])
 def test_every_control_is_reached_by_keyboard(page: Page, view: str) -> None:
     page.goto(f"./#{view}")
     panel = page.locator(f"#panel-{view}")
+    wait_until_complete(panel, view)
     controls = panel.locator("button:visible, input:visible, select:visible, textarea:visible")
-    controls.first.wait_for()
     wanted = controls.evaluate_all(
         "all => all.filter((one) => !one.disabled && one.tabIndex >= 0).length"
     )

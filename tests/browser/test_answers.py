@@ -22,6 +22,7 @@ from tests.browser.chats import (
     finished,
     open_chat,
 )
+from tests.browser.routes import LINGER
 from tests.live.http import Server
 
 MARKDOWN = """# Title
@@ -112,6 +113,7 @@ def test_markdown_becomes_elements(page: Page) -> None:
 
 
 def test_code_is_copied(page: Page) -> None:
+    page.add_init_script(LINGER)
     open_chat(page, "ft-parrot")
     answer = ask(page, "```\na\n  b\n```")
     answer.locator(".code").get_by_role("button", name="Copy").click()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.routes import LINGER
 from tests.live.http import Server
 
 TEXTS = ["A dog runs.", "A puppy is running.", "Interest rates rose.", "你好，世界"]
@@ -131,6 +132,7 @@ def test_dimensions_and_base64(page: Page, site_server: Server) -> None:
 
 
 def test_all_vectors_can_be_copied(page: Page, site_server: Server) -> None:
+    page.add_init_script(LINGER)
     embed(page, TEXTS)
     page.get_by_text("The vectors' numbers").click()
     page.get_by_role("button", name="Copy all as JSON").click()

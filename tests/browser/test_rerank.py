@@ -87,8 +87,8 @@ def test_scores_without_a_range_are_compared_with_each_other(page: Page) -> None
     answer = {"results": raw, "usage": {"total_tokens": 9}}
     page.route("**/v1/rerank", lambda route: route.fulfill(json=answer))
     rank(page)
-    widths = page.locator(".bar-fill").evaluate_all("bars => bars.map((bar) => bar.style.width)")
     expect(page.get_by_text("These scores have no fixed range")).to_be_visible()
+    widths = page.locator(".bar-fill").evaluate_all("bars => bars.map((bar) => bar.style.width)")
     assert column(page, "score") == ["7.5000", "−2.5000"]
     assert widths == ["100%", "0%"]
 

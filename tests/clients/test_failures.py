@@ -133,7 +133,8 @@ def test_a_stream_that_fails_raises_and_is_not_asked_again(
 @pytest.mark.parametrize("client", [name for name in CLIENTS if name.endswith("sync")])
 def test_leaving_and_giving_up(outcomes: Outcomes, client: str) -> None:
     assert outcomes.of(client, "impatient")["errors"][0] == "APITimeoutError"
-    assert len(outcomes.attempts(client, "impatient")) == 1
+    # A busy client's second may be over before it has sent anything.
+    assert len(outcomes.attempts(client, "impatient")) <= 1
     left = outcomes.of(client, "leaves")
     assert (left["errors"], left["chunks"], left["finish_reasons"]) == ([], 1, [])
     assert outcomes.of(client, "raw") == {"status": 200, "request_id": f"{client}-raw"}

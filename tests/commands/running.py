@@ -152,3 +152,5 @@ def _own_terminal() -> None:
 
     os.setsid()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # A shell that runs the tests in the background makes them ignore it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

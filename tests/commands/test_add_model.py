@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from app.cli import main
+from app.registry import Timeouts
 from demo.environment import DEMO
 from demo.triton import TritonServer
 from tests.applications import closed_port
 from tests.commands.running import CTRL_D, terminal
+from tests.live.entries import PATIENT
 from tests.live.servers import running, write_configuration
 
 CHAT, MINILM = DEMO / "models/demo-chat", DEMO / "models/all-minilm-l6-v2"
@@ -58,6 +60,10 @@ Add = Callable[..., Outcome]
 def add(base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Add:
     """`openai-api add-model` in that folder and in this process, which has no terminal."""
     monkeypatch.chdir(base)
+    # A busy Triton may need longer than the second that an entry gives it by default.
+    monkeypatch.setattr(
+        "app.registry.loading.Timeouts", lambda **given: Timeouts(**{**given, **PATIENT})
+    )
 
     def run_it(*arguments: str, file: str = FILE) -> Outcome:
         capsys.readouterr()
@@ -85,6 +91,9 @@ def test_a_reranker_is_added_and_served(
     # What was there is there as it was, and kept.
     assert (base / FILE).read_text().startswith(before.rstrip("}\n").rstrip())
     assert (base / f"{FILE}.bak").read_text() == before
+    patient = content(base)
+    patient["rerank"][0]["timeouts"] = PATIENT
+    write_configuration(base / FILE, patient)
     with running("flask", base / FILE, tmp_path / "log") as server:
         answer = server.post(
             "/v1/rerank", {"model": "minilm-reranker", "query": "a", "documents": ["a", "b"]}

@@ -84,9 +84,11 @@ def test_ctrl_c_stops_the_answer_and_not_the_talk(other: OtherServer) -> None:
 
 def test_ctrl_c_cancels_in_triton(gateway: Server, counters: Callable[[str], Counters]) -> None:
     before = counters(SLOW_MODEL)
-    with terminal("chat", "--url", gateway.url, "--model", SLOW_MODEL) as screen:
+    # Without chance the story is a long one.
+    asked = ("--model", SLOW_MODEL, "--temperature", "0")
+    with terminal("chat", "--url", gateway.url, *asked) as screen:
         screen.expect("> ")
-        screen.line("Tell me a story.")
+        screen.line("Tell me a short story.")
         wait_until(lambda: counters(SLOW_MODEL).tokens > before.tokens, "an answer")
         screen.type(CTRL_C)
         screen.expect("stopped")

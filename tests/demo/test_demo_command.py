@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import types
 from pathlib import Path
 
 import pytest
@@ -246,7 +247,17 @@ class NotReady(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_waiting_does_not_fill_the_gateways_log():
+def test_waiting_does_not_fill_the_gateways_log(monkeypatch):
+    clock, report = types.SimpleNamespace(now=0.0), Gateway._report
+
+    def pause(seconds):
+        clock.now += seconds
+
+    # Time passes in the pauses alone, however long an answer takes.
+    monkeypatch.setattr(Gateway, "_report", lambda gateway, _: report(gateway, 60.0))
+    monkeypatch.setattr(
+        "demo.gateway.time", types.SimpleNamespace(monotonic=lambda: clock.now, sleep=pause)
+    )
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), NotReady)
     server.num_asked = 0
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

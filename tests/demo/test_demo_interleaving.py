@@ -1,7 +1,6 @@
 """Many streams at once: independent, fair, cancellable, counted."""
 
 import threading
-import time
 
 import numpy as np
 import tritonclient.grpc as grpc_client
@@ -96,18 +95,26 @@ def test_the_scheduler_takes_turns_and_lets_the_delayed_wait(monkeypatch):
     assert order == ["a", "b", "c", "a", "c", "a", "late"]
 
 
-def test_a_long_prompt_does_not_hold_up_the_others(client):
-    running = client.stream([PROMPT], 2000)
-    running.next()
-    asked_at = time.monotonic()
-    long = client.stream([[1] + [30] * 999], 1).rest()[-1]
-    # Until what has come meanwhile is read, too.
-    arrivals = [asked_at]
-    while arrivals[-1] <= long.arrived:
-        arrivals.append(running.next().arrived)
-    running.cancel()
-    during = [arrived for arrived in arrivals if asked_at < arrived < long.arrived]
-    assert len(during) >= 3
+def test_a_long_prompt_does_not_hold_up_the_others(client, language_arrays, as_inputs):
+    """In one stream, so that all comes in the order in which it was sent."""
+    arrived, has_begun, has_ended = [], threading.Event(), threading.Event()
+
+    def receive(result, error):
+        if not has_ended.is_set():
+            arrived.append(result.get_response().id)
+            (has_ended if arrived[-1] == "long" else has_begun).set()
+
+    with grpc_client.InferenceServerClient(client.server.grpc_url) as stream:
+        stream.start_stream(receive)
+        running = as_inputs(grpc_client, language_arrays([PROMPT], 2000))
+        stream.async_stream_infer("demo-chat", running, request_id="running")
+        assert has_begun.wait(60)
+        long = as_inputs(grpc_client, language_arrays([[1] + [30] * 999], 1))
+        num_before = len(arrived)
+        stream.async_stream_infer("demo-chat", long, request_id="long")
+        assert has_ended.wait(60)
+        stream.stop_stream(cancel_requests=True)
+    assert len(arrived) - num_before - 1 >= 3
 
 
 def test_a_delayed_stream_does_not_hold_up_the_others(client):

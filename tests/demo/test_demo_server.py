@@ -113,6 +113,14 @@ def test_free_ports_are_different_and_free():
     assert len(set(ports)) == 5
     for port in ports:
         check_port(LOOPBACK, port, "--port")
+        socket.create_server((LOOPBACK, port)).close()
+
+
+def test_free_ports_are_kept_for_servers():
+    port = free_ports(1)[0]
+    with socket.socket() as other, pytest.raises(OSError, match="Address already in use"):
+        # As the system does for a port that it gives.
+        other.bind((LOOPBACK, port))
 
 
 @pytest.mark.parametrize(

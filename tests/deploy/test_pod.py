@@ -19,6 +19,7 @@ from tests.deploy.manifests import EXAMPLE, container, settings
 from tests.deploy.manifests import GATEWAY as FOLDER
 from tests.deploy.running import PROGRAMS, Service, service
 from tests.docs.commands import ENVIRONMENT
+from tests.live.entries import PATIENT
 from tests.live.servers import write_configuration
 from tests.live.waiting import wait_until
 
@@ -61,7 +62,7 @@ def gateway_pod(
 ) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("pod")
     port, probes = free_ports(2)
-    entry = {"name": "demo-chat", "url": tritonserver.grpc_url}
+    entry = {"name": "demo-chat", "url": tritonserver.grpc_url, "timeouts": PATIENT}
     llm = [{**entry, "path": str(DEMO / "models" / "demo-chat")}]
     (folder / "keys.txt").write_text(f"{KEY} name=test\n")
     given = {

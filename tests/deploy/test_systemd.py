@@ -20,6 +20,7 @@ from demo.ports import free_ports
 from demo.triton import TritonServer
 from tests.deploy import unit
 from tests.deploy.running import PROGRAMS, Service, service
+from tests.live.entries import PATIENT
 from tests.live.servers import write_configuration
 from tests.live.waiting import wait_until
 from tests.packages import programs
@@ -108,7 +109,7 @@ def running(
 ) -> Iterator[Service]:
     """ExecStart with the variables, under what can be had of the unit without systemd."""
     folder = tmp_path_factory.mktemp("unit")
-    entry = {"name": "demo-chat", "url": tritonserver.grpc_url}
+    entry = {"name": "demo-chat", "url": tritonserver.grpc_url, "timeouts": PATIENT}
     llm = [{**entry, "path": str(DEMO / "models" / "demo-chat")}]
     port, probes = free_ports(2)
     given = {

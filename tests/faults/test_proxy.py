@@ -222,8 +222,8 @@ def test_half_open(server: EchoServer, proxy: FaultProxy) -> None:
 def test_slow_close(proxy: FaultProxy) -> None:
     proxy.down = Fault(close_delay=0.4)
     with connected(proxy) as client:
-        client.shutdown(socket.SHUT_WR)
         started = time.monotonic()
+        client.shutdown(socket.SHUT_WR)
         assert client.recv(1) == b""
     assert time.monotonic() - started >= 0.4
     assert proxy.tally["slow_close"] == 1

@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from tests.faults.bench.client import Outcome, Streams, ask, completion, kinds, percentile, streamed
-from tests.faults.bench.common import GOOD_CALL, READY_SECONDS, Bench, common_pass
+from tests.faults.bench.common import GOOD_CALL, READY_SECONDS, Bench, common_pass, speaking
 from tests.faults.bench.gateway import Gateway
 from tests.faults.bench.repository import entries, soon
 from tests.faults.bench.script import Script
@@ -233,8 +233,7 @@ def stop_under_streams(bench: Bench, case: Case, words: Words, count: int) -> No
             streamed(prompt, length, Script(delay_ms=100), soon("llm") if length == LONG else "llm")
             for prompt, length in zip(prompts, lengths, strict=True)
         ]
-        streams = Streams(server, bodies)
-        streams.wait_for_words(1)
+        streams = speaking(server, bodies)
         os.kill(bench.triton.pid, signal.SIGTERM)
         refused = _first_refusal(bench)
         ended = streams.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -38,6 +39,8 @@ DEAD = "dead"
 BEARER = {"Authorization": f"Bearer {KEY}"}
 # 1 MB is more than the server's line of a log and any field may be.
 HUGE = "a" * 10**6
+# These tell of Tritons, which are looked at each ten seconds, whoever asks meanwhile.
+OF_NO_REQUEST = {"app.services.readiness", "app.triton.grpc_connection"}
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,7 @@ def server(
 
 
 def asked(server: Server, ask: Callable[[], Answer]) -> tuple[Answer, list[str]]:
-    """The answer, and what the log gains: the request's own line is written after its answer."""
+    """The answer, and what the log gains by it: its own line is written after its answer."""
     before = len(server.log_text())
     answer = ask()
     (request_id,) = answer.headers.get_all("x-request-id")
@@ -77,7 +80,14 @@ def asked(server: Server, ask: Callable[[], Answer]) -> tuple[Answer, list[str]]
         return server.log_text()[before:]
 
     wait_until(lambda: its_line.search(told()) is not None, "the line of the request")
-    return answer, told().splitlines()
+    return answer, [line for line in told().splitlines() if not is_of_no_request(line)]
+
+
+def is_of_no_request(line: str) -> bool:
+    try:
+        return json.loads(line)["logger"] in OF_NO_REQUEST
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def post(server: Server, path: str, **body: Any) -> Answer:

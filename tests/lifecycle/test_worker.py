@@ -61,7 +61,8 @@ def test_a_look_that_fails_is_not_the_last(
             raise PermissionError
         return edition()
 
-    monkeypatch.setattr(ServiceFolder, "edition", lambda _: failing())
+    # Of this folder alone: those who watch other tests' folders look on.
+    monkeypatch.setattr(folder, "edition", failing)
     watching(folder, lambda: read.append(folder.snapshot().path))
     wait_until(lambda: len(looks) > 2, "the look behind the failing one")
     folder.publish(Snapshot(Path("new"), {}))

@@ -20,7 +20,7 @@ from tests.live.http import Server
 from tests.live.servers import running, write_configuration
 
 # A busy machine starts two dozen models slowly.
-START_SECONDS = 150.0
+START_SECONDS = 300.0
 
 
 @contextmanager

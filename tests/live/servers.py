@@ -16,7 +16,7 @@ from demo.ports import free_ports
 from tests.live.http import Server
 
 PROJECT = Path(__file__).parents[2]
-START_SECONDS = 150.0
+START_SECONDS = 300.0
 
 # Each is a command for a port; all read the same settings from the environment.
 HOSTS = {

@@ -17,7 +17,7 @@ from tests.live.http import Server
 from tests.live.servers import PROJECT
 from tests.live.waiting import wait_until
 
-START_SECONDS = 150.0
+START_SECONDS = 300.0
 STOP_SECONDS = 60.0
 
 

@@ -20,6 +20,7 @@ from tests.faults.bench.gateway import NUM_WORKERS, Gateway
 from tests.faults.bench.processes import children
 from tests.live.entries import unhurried
 from tests.live.http import JSON_HEADERS, TIMEOUT, Answer, OpenStream, Server
+from tests.live.services import START_SECONDS
 from tests.live.waiting import LATE, wait_until
 from tests.scripted_triton import ScriptedHttpTriton, ScriptedTriton, say
 
@@ -159,7 +160,9 @@ def test_a_worker_that_starts_while_the_file_is_broken_has_the_same_keys(keyed: 
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     wait_until(
-        lambda: keyed.server.log_text().count("Worker ready") == num_ready + NUM_WORKERS, "two more"
+        lambda: keyed.server.log_text().count("Worker ready") == num_ready + NUM_WORKERS,
+        "two more",
+        START_SECONDS,
     )
     assert not set(children(keyed.server.pid)) & set(before)
     assert statuses(keyed, PLAIN) == {200}

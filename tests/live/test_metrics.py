@@ -150,14 +150,16 @@ def test_no_name_that_a_client_makes_up_becomes_a_label(served: Served) -> None:
         server.post("/v1/completions", {**PROMPT, "model": name})
         server.get(f"/{name}")
 
-    for _ in range(20):
-        try_names()
-    before = read(metrics)
-    for _ in range(NUM_NAMES):
-        try_names()
+    def tried(count: int) -> Samples:
+        """The numbers once all is counted, which comes after the last answer."""
+        expected = read(metrics).total("requests_total") + 2 * count
+        for _ in range(count):
+            try_names()
+        wait_until(lambda: read(metrics).total("requests_total") >= expected, "the last")
+        return read(metrics)
+
+    before, after = tried(20), tried(NUM_NAMES)
     expected = before.total("requests_total") + 2 * NUM_NAMES
-    wait_until(lambda: read(metrics).total("requests_total") >= expected, "the last")
-    after = read(metrics)
     assert after.labels("model") == before.labels("model")
     assert after.labels("route") == before.labels("route")
     assert after.total("requests_total") == expected

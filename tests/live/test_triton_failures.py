@@ -21,15 +21,20 @@ from tests.live.fixtures import START_SECONDS
 from tests.live.http import Server
 from tests.live.servers import running, write_configuration
 from tests.live.test_generation import CHAT, COMPLETIONS, chat, completion
+from tests.live.test_grpc_client import is_running
 from tests.live.waiting import LATE, wait_until
 
 SLOW = completion("Once upon a time", model="ft-slow", max_tokens=400, repetition_penalty=1.3)
 EMBED = {"model": "all-minilm-l6-v2", "input": "hello"}
 # What a client sees comes long before the last of them.
 TIMEOUTS = {"connect": 1, "first_token": 2, "between_tokens": 2, "total": 120}
-# The same model, for which a busy machine is never late.
+# The same models, for which a busy machine is never late.
 PATIENT_EMBED = {"model": "patient", "input": "hello"}
+PATIENT_SLOW = {**SLOW, "model": "patient-slow"}
 PATIENT = {"connect": 60, "first_token": 60, "between_tokens": 60, "total": 120}
+# One whose first comment comes long before its first token is late.
+SILENT_SLOW = {**SLOW, "model": "silent-slow"}
+SILENT = {**PATIENT, "first_token": 6}
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +61,17 @@ def server(own_triton: TritonServer, tmp_path_factory: pytest.TempPathFactory) -
     """The application, started while its Triton is not there, with short deadlines."""
     folder = tmp_path_factory.mktemp("failing-gateway")
     chat_model, minilm = str(DEMO / "models/demo-chat"), str(DEMO / "models/all-minilm-l6-v2")
+    llm = {"url": own_triton.grpc_url, "path": chat_model}
+    # On a connection of its own, which no impatient model takes for dead.
+    silent = {"url": own_triton.grpc_url.replace("127.0.0.1", "localhost"), "timeouts": SILENT}
     encoder = {"url": own_triton.http_url, "path": minilm, "triton_model": EMBED["model"]}
     content: dict[str, Any] = {
         "llm": [
-            {"name": name, "url": own_triton.grpc_url, "path": chat_model, "timeouts": TIMEOUTS}
-            for name in ("demo-chat", "ft-slow", "not-in-triton")
+            {**llm, "name": "demo-chat", "timeouts": TIMEOUTS},
+            {**llm, "name": "ft-slow", "timeouts": TIMEOUTS},
+            {**llm, "name": "patient-slow", "triton_model": "ft-slow", "timeouts": PATIENT},
+            {**llm, **silent, "name": "silent-slow", "triton_model": "ft-slow"},
+            {**llm, "name": "not-in-triton", "timeouts": PATIENT},
         ],
         "embedding": [
             {**encoder, "name": EMBED["model"], "timeouts": TIMEOUTS},
@@ -82,7 +93,9 @@ def stopped_triton(own_triton: TritonServer) -> TritonServer:
 @pytest.fixture
 def running_triton(server: Server, own_triton: TritonServer) -> TritonServer:
     """The same, ready, and the application has seen it."""
-    if not own_triton.is_ready():
+    if is_running(own_triton):
+        own_triton.wait_until_ready(START_SECONDS)
+    else:
         start(own_triton)
     wait_until(lambda: is_well(server), "an answer")
     return own_triton
@@ -151,7 +164,7 @@ def readiness(server: Server) -> dict[str, bool]:
 def test_a_killed_triton_ends_streams_with_an_error_and_comes_back(
     server: Server, running_triton: TritonServer
 ) -> None:
-    with server.stream(COMPLETIONS, SLOW) as stream:
+    with server.stream(COMPLETIONS, PATIENT_SLOW) as stream:
         lines = stream.lines()
         next(lines)
         running_triton.kill()
@@ -188,10 +201,11 @@ def test_silence_is_filled_with_comments_and_bounded(
     server: Server, running_triton: TritonServer
 ) -> None:
     # With a connection that works, as now, the first thing to be missed is the first token.
+    assert server.post(COMPLETIONS, {**SILENT_SLOW, "max_tokens": 1}).status == 200
     os.killpg(running_triton.pid, signal.SIGSTOP)
     try:
-        with server.stream(COMPLETIONS, SLOW) as stream:
-            # The deadline of 2 s comes after the first comment, so it can only be an event.
+        with server.stream(COMPLETIONS, SILENT_SLOW) as stream:
+            # The deadline of 6 s comes after the first comment, so it can only be an event.
             assert stream.response.status == 200
             lines = list(stream.lines())
         assert lines[0] == ": keep-alive"

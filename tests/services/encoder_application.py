@@ -7,7 +7,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from tests.applications import EMBEDDING, RERANKER, build_application
+from tests.applications import EMBEDDING, RERANKER, TIMEOUTS, build_application
 from tests.scripted_triton import ScriptedHttpTriton
 from tests.tokenizers.cached import folder
 
@@ -21,7 +21,12 @@ def encoder_client(
     **settings: str,
 ) -> FlaskClient:
     """A client of an application; `embedding` adds to the embedding model's entry."""
-    common = {"url": triton.address, "path": str(folder("wordpiece")), "max_tokens": 32}
+    common = {
+        "url": triton.address,
+        "path": str(folder("wordpiece")),
+        "max_tokens": 32,
+        "timeouts": TIMEOUTS,
+    }
     configuration = {
         "embedding": [{"name": EMBEDDING, **common, **(embedding or {})}],
         "rerank": [{"name": name, **common} for name in rerankers],

@@ -14,6 +14,7 @@ from tests.scripted_triton import (
     Generated,
     ScriptedHttpTriton,
     ScriptedTriton,
+    WhenItMay,
     value,
 )
 from tests.services.named_events import read_named
@@ -224,7 +225,12 @@ def test_tool_choices(
 
 
 def test_silence_is_a_ping(client: FlaskClient, triton: ScriptedTriton) -> None:
-    triton.script = Generated([300, 2], delay=0.35)
-    kinds = [event["type"] for event in streamed(client)]
+    triton.script = script = WhenItMay(Generated([300, 2]))
+    received = b""
+    for piece in post(client, stream=True).iter_encoded():
+        received += piece
+        if b"event: ping" in received:
+            script.may_go_on.set()
+    kinds = [event["type"] for event in read_named(received)]
     assert kinds[:2] == ["message_start", "ping"]
     assert kinds[-1] == "message_stop"

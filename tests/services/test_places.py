@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from app.services import generation, places
 from tests.applications import LLM, RERANKER, build_application, standard_configuration
+from tests.live.waiting import wait_until
 from tests.scripted_triton import (
     ScriptedHttpTriton,
     ScriptedTriton,
@@ -57,4 +58,6 @@ def test_the_places_are_free_afterwards(
     with monkeypatch.context() as failing:
         failing.setattr(place, name, broken)
         assert [status() for _ in range(MAX_INFLIGHT + 1)] == [500] * (MAX_INFLIGHT + 1)
-    assert [status() for _ in range(MAX_INFLIGHT + 1)] == [200] * (MAX_INFLIGHT + 1)
+    for _ in range(MAX_INFLIGHT + 1):
+        # A call to Triton may end, and give its place back, right behind its answer.
+        wait_until(lambda: status() == 200, "a free place")

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from flask.testing import FlaskClient
 
-from app.triton.replicas import sites
+from app.triton.replicas import breaker, sites
 from tests.applications import (
     EMBEDDING,
     LLM,
@@ -71,10 +71,18 @@ def complete(client: FlaskClient, **more: Any) -> Any:
     return client.post("/v1/completions", json={**COMPLETION, **more})
 
 
+def replicas_of(client: FlaskClient) -> list[Any]:
+    catalogue = client.application.extensions["openai_api"].catalogue
+    return list(catalogue.model(LLM).backend.replicas._current())
+
+
 def test_requests_are_spread(
     client: FlaskClient, triton: ScriptedTriton, other: ScriptedTriton
 ) -> None:
-    assert {complete(client).status_code for _ in range(8)} == {200}
+    for _ in range(8):
+        assert complete(client).status_code == 200
+        # A call may end after its answer, and until then its Triton is the busier one.
+        wait_until(lambda: not any(each.num_outstanding for each in replicas_of(client)), "its end")
     assert (len(triton.requests), len(other.requests)) == (4, 4)
 
 
@@ -164,8 +172,13 @@ def test_an_embedding_is_made_again_where_the_connection_broke(
 
 
 def test_a_model_that_nobody_serves_is_not_asked_for_again(
-    client: FlaskClient, triton: ScriptedTriton, other: ScriptedTriton
+    client: FlaskClient,
+    triton: ScriptedTriton,
+    other: ScriptedTriton,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # However long the ten take.
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 60.0)
     for each in (triton, other):
         each.script = say(error_message("Stub process 'llm_0_0' is not healthy."))
     answers = [complete(client) for _ in range(10)]
@@ -179,6 +192,9 @@ def test_a_model_that_nobody_serves_is_not_asked_for_again(
     assert client.post("/v1/embeddings", json=EMBED).status_code == 200
     for each in (triton, other):
         each.script = say(error_message("boom"))
+    for replica in replicas_of(client):
+        # The pause is over.
+        replica.breaker._retry_at = 0.0
     wait_until(lambda: complete(client).status_code == 502, "a trial")
 
 

@@ -16,6 +16,7 @@ import yaml
 from demo.environment import DEMO
 from demo.ports import free_ports
 from demo.triton import TritonServer
+from tests.live.entries import PATIENT
 from tests.live.http import JSON_HEADERS
 from tests.live.servers import write_configuration
 from tests.live.waiting import wait_until
@@ -36,8 +37,8 @@ def run(tritonserver: TritonServer, tmp_path_factory: pytest.TempPathFactory) ->
     weights = shutil.ignore_patterns("*.safetensors")
     for source in (DEMO / "models/demo-chat", DEMO / "models/all-minilm-l6-v2", folder("chatglm2")):
         shutil.copytree(source, run / source.name, ignore=weights)
-    llm = {"url": tritonserver.grpc_url, "triton_model": "demo-chat"}
-    encoder = {"url": tritonserver.http_url, "path": "all-minilm-l6-v2"}
+    llm = {"url": tritonserver.grpc_url, "triton_model": "demo-chat", "timeouts": PATIENT}
+    encoder = {"url": tritonserver.http_url, "path": "all-minilm-l6-v2", "timeouts": PATIENT}
     own = {"path": "chatglm2", "trust_remote_code": True, **llm}
     content = {
         "model_infos": [{"name": OWN_CODE, "end_id": 2, "max_len": 64}],
@@ -61,7 +62,7 @@ def running(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Con
 
 def test_it_is_healthy_and_ready(running: Container) -> None:
     assert running.server.get("/health").status == 200
-    assert running.server.get("/readyz").status == 200, running.server.log_text()
+    wait_until(lambda: running.server.get("/readyz").status == 200, "the models")
 
 
 def test_it_has_no_rights(running: Container) -> None:

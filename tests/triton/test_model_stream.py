@@ -20,13 +20,15 @@ from app.errors import (
     ModelOverloaded,
 )
 from app.registry import Timeouts
+from app.triton import model_stream
 from app.triton.address import Address
-from app.triton.grpc_client import frames
+from app.triton.grpc_client import call, frames
 from app.triton.grpc_connection import CHANNELS, GrpcConnection
 from app.triton.model_stream import EndOfStream, ModelStream
 from tests.live.waiting import LATE
 from tests.scripted_triton import ScriptedTriton, error_message, row_message, say, slowly
 from tests.triton.grpc_client.both_ends import data_frame, headers_frame
+from tests.triton.grpc_client.clocks import Clock
 from tests.triton.grpc_client.lines import ProtocolLine, framed_all, started
 
 PATIENT = Timeouts(connect=60, first_token=60, between_tokens=60, total=120)
@@ -157,23 +159,29 @@ def test_the_models_own_failure_is_an_error_behind_what_came_before(is_cumulativ
         (Timeouts(connect=1, first_token=9, between_tokens=9, total=0.2), 0, "not complete"),
     ],
 )
-def test_each_deadline_has_its_words(limits: Timeouts, num_answers: int, text: str) -> None:
+def test_each_deadline_has_its_words(
+    limits: Timeouts, num_answers: int, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(model_stream, monkeypatch, call)
     line, stream = opened(limits)
     send(line, *[row_message([1], 1)] * num_answers)
     for _ in range(num_answers):
         assert stream.next(0)
     assert stream.next(0) is None
-    time.sleep(0.25)
+    clock.now += 0.25
     with pytest.raises(BackendTimeout) as caught:
         stream.next(0)
     assert text in (caught.value.detail or "")
     assert line.num_suspected == 1
 
 
-def test_an_answer_that_has_come_counts_even_when_it_is_fetched_late() -> None:
+def test_an_answer_that_has_come_counts_even_when_it_is_fetched_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(model_stream, monkeypatch, call)
     line, stream = opened(Timeouts(connect=1, first_token=0.1, between_tokens=0.1, total=9))
     send(line, row_message([1], 1))
-    time.sleep(0.15)
+    clock.now += 0.15
     assert stream.next(0)
     assert stream.next(0) is None
 

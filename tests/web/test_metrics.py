@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import string
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +23,7 @@ from tests.scripted_triton import (
     Generated,
     ScriptedHttpTriton,
     ScriptedTriton,
+    WhenItMay,
     encoder_of_scores,
     error_message,
     model_config,
@@ -217,9 +220,23 @@ def test_fields_that_change_nothing_are_counted(
 
 
 def test_the_times_of_a_stream(client: FlaskClient, triton: ScriptedTriton) -> None:
-    triton.script = Generated([300] * 8, delay=0.02)
-    body = {**PROMPT, "max_tokens": 8, "stream": True}
-    count = gained(client, lambda: post(client, "/v1/completions", body))
+    may_go_on = threading.Semaphore()
+
+    def script(request: Any, context: Any) -> Iterator[Any]:
+        for answer in Generated([300] * 8)(request, context):
+            assert may_go_on.acquire(timeout=60)
+            yield answer
+
+    def read_slowly() -> None:
+        """Each token is sent a moment after the one before has been read."""
+        body = {**PROMPT, "max_tokens": 8, "stream": True}
+        with closing(client.post("/v1/completions", json=body)) as response:
+            for _ in response.iter_encoded():
+                time.sleep(0.02)
+                may_go_on.release()
+
+    triton.script = script
+    count = gained(client, read_slowly)
     gaps = "time_between_tokens_seconds"
     assert count(f"{gaps}_count", model=LLM) == 7
     assert count(f"{gaps}_sum", model=LLM) >= 7 * 0.015
@@ -234,16 +251,16 @@ def test_the_times_of_a_stream(client: FlaskClient, triton: ScriptedTriton) -> N
 def test_tokens_of_a_stream_count_while_it_is_read(
     client: FlaskClient, triton: ScriptedTriton
 ) -> None:
-    triton.script = Generated([300] * 40, delay=0.02)
+    triton.script = script = WhenItMay(Generated([300] * 40), num_at_once=8)
     before = read(client)
     tokens = "completion_tokens_total"
     body = {**PROMPT, "max_tokens": 40, "stream": True}
     with closing(client.post("/v1/completions", json=body)) as response:
         pieces = response.iter_encoded()
         next(pieces)
-        next(pieces)
         gained_now = read(client).value(tokens, model=LLM) - before.value(tokens, model=LLM)
-        assert 1 <= gained_now < 40
+        assert 1 <= gained_now <= 8
+        script.may_go_on.set()
         list(pieces)
     assert read(client).value(tokens, model=LLM) == before.value(tokens, model=LLM) + 40
 

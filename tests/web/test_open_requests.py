@@ -21,7 +21,7 @@ from tests.applications import (
     standard_configuration,
     write_configuration,
 )
-from tests.scripted_triton import Generated, ScriptedTriton
+from tests.scripted_triton import Generated, ScriptedTriton, WhenItMay
 from tests.services.sse import read_events
 
 COMPLETIONS = "/v1/completions"
@@ -117,10 +117,14 @@ def test_what_is_always_answered_exists(app: Flask) -> None:
     assert {rule.rule for rule in app.url_map.iter_rules()} >= ALWAYS_ANSWERED
 
 
-def test_a_stream_that_is_ended_says_so(app: Flask, client: FlaskClient) -> None:
+def test_a_stream_that_is_ended_says_so(
+    app: Flask, client: FlaskClient, triton: ScriptedTriton
+) -> None:
+    triton.script = script = WhenItMay(Generated([300] * 8), num_at_once=1)
     response = client.post(COMPLETIONS, json={**BODY, "max_tokens": 8, "stream": True})
     requests_of(app).end()
     text = response.get_data()
+    script.may_go_on.set()
     assert b"[DONE]" not in text
     assert read_events(text)[-1]["error"]["code"] == "backend_unavailable"
     assert b"stopping" in text

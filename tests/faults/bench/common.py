@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from demo.counters import Counters, read_counters
 from demo.triton import TritonServer
-from tests.faults.bench.client import Body, Outcome, ask, completion
+from tests.faults.bench.client import Body, Outcome, Streams, ask, ask_all, completion, kinds
 from tests.faults.bench.gateway import Gateway
 from tests.faults.bench.processes import has_stub
 from tests.faults.bench.proxy import FaultProxy
@@ -34,6 +34,8 @@ PATIENCE = RECOVERY_SECONDS * SLACK + LATE
 """Seconds after which nobody waits for the recovery any more."""
 READY_SECONDS = 120.0
 NUM_GOOD = 10
+NUM_TRIES = 5
+"""Of what a machine that stands still for seconds may spoil."""
 LAG_SECONDS = 0.05
 GOOD_CALL = completion("is it well", 3)
 COUNTED = ("llm", "llm-bad", "text-bad")
@@ -173,6 +175,33 @@ def until_well(server: Server, since: float, call: Body = GOOD_CALL) -> float:
             well_at, num_good = math.inf, 0
             time.sleep(0.05)
     return well_at - since
+
+
+def speaking(server: Server, bodies: Sequence[Body]) -> Streams:
+    """Streams that all speak, of models with short limits.
+
+    A busy machine may let a limit pass before their first words; then they are asked anew.
+    """
+    for _ in range(NUM_TRIES):
+        streams = Streams(server, bodies)
+        streams.wait_for(lambda each: each.num_words > 0 or each.ended_at > 0, "first words", 60)
+        if all(each.num_words for each in streams.outcomes):
+            return streams
+        streams.leave()
+        streams.join()
+        # Each of them may be left alone now.
+        for body in bodies:
+            until_well(server, time.monotonic(), {**body, "max_tokens": 1, "stream": False})
+    raise AssertionError(f"not all streams have spoken, {NUM_TRIES} times")
+
+
+def answered(server: Server, bodies: Sequence[Body]) -> list[Outcome]:
+    """All at the same time, again if a busy machine lets one of their short limits pass."""
+    for _ in range(NUM_TRIES):
+        outcomes = ask_all(server, bodies)
+        if kinds(outcomes) == {"complete": len(bodies)}:
+            break
+    return outcomes
 
 
 def _until_quiet(bench: Bench, counted: Sequence[str], since: float) -> float:

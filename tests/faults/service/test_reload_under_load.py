@@ -81,6 +81,7 @@ def calls_succeed(bench: Bench, case: Case) -> Iterator[None]:
         case.exactly("workers", len(ready_workers(bench.gateway)), NUM_WORKERS)
 
 
+@pytest.mark.timeout(LONGEST)
 @pytest.mark.case("B3", "reloads in a hurry")
 def test_b3_quick(start: Start, configuration: Path, case: Case) -> None:
     case.injects("SIGHUP every 0.2 s under 20 calls a second, each with another file", NUM_QUICK)
@@ -94,7 +95,7 @@ def test_b3_quick(start: Start, configuration: Path, case: Case) -> None:
         wait_until(lambda: serves(bench.gateway, last), "the last one", SECONDS)
         seconds = time.monotonic() - sent_at
         # It is mostly work of the processor, of which a busy machine has little.
-        case.at_most("until all workers have the last one", seconds, 5.0, slack=20)
+        case.at_most("until all workers have the last one", seconds, 5.0, slack=100)
 
 
 @pytest.mark.whole

@@ -34,6 +34,7 @@ SHORT_CALL = completion("a b c", 2, model="llm-bad")
 MODELS = ("llm", "llm-bad")
 SPARE = 2
 """File descriptors and threads that may come and go."""
+OPEN = "openai_api_open_requests"
 COUNTER = ("openai_api_requests_total", f'route="{COMPLETIONS}"', 'status="200"')
 
 
@@ -63,9 +64,10 @@ class Kills:
         victim = pids[len(self.killed) % len(pids)]
         before = time.monotonic()
         os.kill(victim, signal.SIGKILL)
-        self.at.append((before, time.monotonic()))
         self.killed.append(victim)
+        # Until then the system may still give it connections.
         wait_until(lambda: not is_alive(victim), "its end")
+        self.at.append((before, time.monotonic()))
         self._wait_for_the_model(before)
         self.respawns.append(until_ready(self._bench.gateway, before))
         self.starts += map(cpu_seconds, set(ready_workers(self._bench.gateway)) - set(pids))
@@ -125,6 +127,9 @@ def check_metrics(case: Case, bench: Bench, counted: float, outcomes: Sequence[O
     """A worker's numbers outlive it; what it had not counted yet is what it had not ended."""
     ended = sum(each.kind == "complete" for each in outcomes)
     lost = sum(each.kind == "cut" for each in outcomes)
+    # Each is counted right behind its last byte.
+    wait_until(lambda: not total(bench.gateway, OPEN), "that all requests are closed")
+    wait_until(lambda: total(bench.gateway, *COUNTER) - counted >= ended, "that all are counted")
     gained = total(bench.gateway, *COUNTER) - counted
     bar = f"the {ended} that ended, {lost} more at the most"
     case.holds("requests in /metrics", ended <= gained <= ended + lost, f"{gained:.0f}", bar)
@@ -158,7 +163,7 @@ def kill_workers(
         check_calls(case, calls, kills)
         check_streams(case, streams, kills.texts)
         # It is mostly work of the processor, of which a busy machine has little.
-        slack = SLACK if case.is_whole else 20
+        slack = SLACK if case.is_whole else 100
         case.at_most("to as many workers as before", max(kills.respawns), 5.0, slack=slack)
         start_cpu = max(kills.starts)
         case.observes("processor time of a start", start_cpu <= 5, f"{start_cpu:.3g} s", "≤ 5 s")
@@ -170,6 +175,7 @@ def kill_workers(
         check_metrics(case, bench, counted, [*calls, *streams])
 
 
+@pytest.mark.timeout(LONGEST)
 @pytest.mark.case("B1", "a worker is killed under load")
 def test_b1_quick(start: Start, case: Case, words: Words) -> None:
     kill_workers(start, case, words, 2, 10, NUM_STREAMS_QUICK, NUM_TOKENS_QUICK)

@@ -41,6 +41,8 @@ def run(server: Server, folder: Path, *options: str) -> int:
     fixed = ["--seed", "1", "--warnings", "off", "--generation-database", "none"]
     # NUL is refused wherever it stands, and the document says so in words.
     fixed += ["--generation-allow-x00", "false", "--workers", "2", "--continue-on-failure"]
+    # A busy machine is no failure.
+    fixed += ["--request-timeout", "120", "--suppress-health-check", "too_slow"]
     done = subprocess.run(
         [sys.executable, *command, *fixed, *options],
         cwd=folder,

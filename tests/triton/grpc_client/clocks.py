@@ -9,9 +9,12 @@ import pytest
 
 
 class Clock:
-    """The monotonic clock of that module; it stands still unless the test moves it."""
+    """The monotonic clock of these modules; it stands still unless the test moves it."""
 
-    def __init__(self, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, module: ModuleType, monkeypatch: pytest.MonkeyPatch, *others: ModuleType
+    ) -> None:
         self.now = time.monotonic()
         patched = SimpleNamespace(monotonic=lambda: self.now, sleep=time.sleep)
-        monkeypatch.setattr(module, "time", patched)
+        for each in (module, *others):
+            monkeypatch.setattr(each, "time", patched)

@@ -98,7 +98,9 @@ class GrpcioServer:
                 self.num_cancelled += 1
             gone.set()
 
-        context.add_callback(leave)
+        if not context.add_callback(leave):
+            # It has left before this was begun.
+            leave()
         yield b"waiting"
         gone.wait(60)
 

@@ -186,11 +186,20 @@ def test_closing_ends_all_calls_and_the_next_one_connects_again(
     assert channel.ask(ECHO, b"again", PATIENCE) == b"again"
 
 
-def test_nothing_is_opened_before_the_first_call() -> None:
+def test_nothing_is_opened_before_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, begin = threading.current_thread(), threading.Thread.start
+    begun: list[str] = []
+
+    def note(thread: threading.Thread) -> None:
+        # Connections of other tests may have theirs.
+        if threading.current_thread() is here:
+            begun.append(thread.name)
+        begin(thread)
+
     with Peer(silent) as peer:
-        before = connection_threads()
+        monkeypatch.setattr(threading.Thread, "start", note)
         Channel(peer.address, is_secure=False).close()
-        assert connection_threads() <= before
+        assert begun == []
         assert peer.num_accepted == 0
 
 

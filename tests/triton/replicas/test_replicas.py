@@ -221,7 +221,11 @@ def test_a_missing_model_is_called_missing_while_it_is_left_alone() -> None:
     assert fleet.num_calls == [1]
 
 
-def test_a_silent_one_is_called_unavailable_while_it_is_left_alone() -> None:
+def test_a_silent_one_is_called_unavailable_while_it_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A second probe that fails would leave it alone before the fifth call.
+    monkeypatch.setattr(module, "PROBE_INTERVAL", 60.0)
     fleet = Fleet(ONE)
     fleet.tritons[0].always = silent("nothing for 3 s")
     fleet.tritons[0].refusal = silent("no answer")
