@@ -60,7 +60,9 @@ class Server:
         return f"http://{self.host}:{self.port}"
 
     def log_text(self) -> str:
-        return self.log.read_text(errors="replace")
+        """The lines that are complete; a reader may meet the last one half written."""
+        text = self.log.read_text(errors="replace")
+        return text[: text.rfind("\n") + 1]
 
     def get(self, path: str) -> Answer:
         return self.request("GET", path)
