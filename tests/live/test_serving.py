@@ -157,7 +157,7 @@ def test_a_port_of_another_protocol_harms_its_own_model_alone(misconfigured: Ser
     assert report.json()["models"]["swapped"]["cause"]
     assert server.post(COMPLETIONS, completion("a", model="swapped-chat")).status == 503
     for hint in (GRPC_PORT, HTTP_PORT):
-        assert hint in server.log_text()
+        wait_for_line(server, hint)
 
 
 def test_a_request_to_a_model_of_another_backend_is_not_the_clients_mistake(
@@ -166,8 +166,12 @@ def test_a_request_to_a_model_of_another_backend_is_not_the_clients_mistake(
     """Nor is anything else of the request looked at first."""
     answer = misconfigured.post(COMPLETIONS, completion("Hello", model="mine", temperature=0.5))
     assert (answer.status, answer.json()["error"]["code"]) == (502, "backend_error")
-    told = 'these are the inputs of a vLLM model; set "backend": "vllm"'
-    assert told in misconfigured.log_text().replace("\\", "")
+    wait_for_line(misconfigured, 'these are the inputs of a vLLM model; set "backend": "vllm"')
+
+
+def wait_for_line(server: Server, words: str) -> None:
+    """A thread writes the log, maybe behind the answer."""
+    wait_until(lambda: words in server.log_text().replace("\\", ""), f"{words} in the log")
 
 
 OTHERS = ("tensorrt_llm", "vllm")

@@ -95,8 +95,8 @@ def test_the_log_names_the_trace(server: Server, collector: Collector) -> None:
     answer = server.post(COMPLETIONS, completion("Once"), **header)
     collector.of(trace_id, f"POST {COMPLETIONS}")
     request_id = answer.headers["x-request-id"]
+    wait_until(lambda: request_id in server.log_text(), "a line of the request")
     lines = [json.loads(line) for line in server.log_text().splitlines() if request_id in line]
-    assert lines
     assert {line["trace_id"] for line in lines} == {trace_id}
 
 
