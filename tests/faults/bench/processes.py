@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,15 @@ def usage(pid: int) -> Usage:
     )
     rss = int(fields["VmRSS"].split()[0]) * KIB
     return Usage(rss, len(os.listdir(f"/proc/{pid}/fd")), int(fields["Threads"]))
+
+
+def has_open(pid: int, name: str) -> bool:
+    """Whether it has a file open whose path has this in it."""
+    targets: list[str] = []
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            targets.append(os.readlink(each))
+    return any(name in target for target in targets)
 
 
 def stub_pid(group: int, model: str) -> int:

@@ -16,7 +16,7 @@ from demo.triton import TritonServer
 from tests.faults.bench.client import completion
 from tests.faults.bench.common import READY_SECONDS, Bench, until_well
 from tests.faults.bench.gateway import Gateway
-from tests.faults.bench.processes import has_stub
+from tests.faults.bench.processes import has_open, has_stub
 from tests.faults.bench.proxy import FaultProxy
 from tests.faults.bench.repository import (
     CHAT_FOLDER,
@@ -40,6 +40,8 @@ FEW = 8
 """Places of `llm-few` in each worker, and of its queue."""
 QUEUE_SECONDS = 0.5
 """How long a request waits there."""
+LOOKED = "gauge_livemin"
+"""The metrics of a look at Triton are the only ones of this kind."""
 LONGEST = 20_000
 """Tokens of an answer; the folder of the demo's model says less."""
 
@@ -129,9 +131,15 @@ def load_configuration(
 def load_gateway(
     load_configuration: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
-    """Two workers."""
+    """Two workers, each of which has looked once at all Tritons.
+
+    Connections that such a look opens, and the file of its metrics, are not the load's.
+    """
     log = tmp_path_factory.mktemp("load-gateway") / "log"
     with Gateway(load_configuration, log).running() as gateway:
+        wait_until(
+            lambda: all(has_open(pid, LOOKED) for pid in gateway.worker_pids), "the first looks"
+        )
         yield gateway
 
 
