@@ -176,14 +176,15 @@ class Breaker:
                 self._failed_probes = 1
 
     def _open(self, error: ApiError) -> None:
-        self._num_openings += self._error is None
+        if self._error is None:
+            self._num_openings += 1
+            self._failed_probes = 0
         self._pause = min(self._pause * 2, MAX_PAUSE) or FIRST_PAUSE
         self._retry_at = self._clock() + self._pause
         self._known_until = self._clock() + MAX_PAUSE
         # A copy has no traceback, whose frames would keep the request.
         self._error = copy.copy(error)
         self._tried_at = -math.inf
-        self._failed_probes = 0
 
     def _is_tried_by(self, entry: Entry) -> bool:
         return self._error is not None and entry.opening == self._num_openings

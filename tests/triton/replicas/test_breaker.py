@@ -225,6 +225,18 @@ def test_a_probe_that_succeeds_after_one_that_failed_ends_the_pause(
     assert [breaker.begin() for _ in range(3)] == [ORDINARY] * 3
 
 
+def test_a_trial_that_fails_hides_no_failed_probe(breaker: Breaker, clock: Clock) -> None:
+    """As one that waits in silence until its connection is reset, while probes fail already."""
+    opened(breaker)
+    clock.now += 1
+    trial = begun(breaker)
+    breaker.probed(is_ready=False)
+    breaker.failed(trial, unavailable("reset"), is_definite=False)
+    assert breaker.begin() is None
+    breaker.probed(is_ready=True)
+    assert breaker.error is None
+
+
 def test_a_triton_that_always_says_ready_is_not_believed(breaker: Breaker) -> None:
     """As one does whose model's process is dead."""
     opened(breaker)
