@@ -152,7 +152,7 @@ class TritonServer:
         """The last line of the log that says why something failed, without its time stamp."""
         found = [ERROR_LINE.match(line) for line in self.log_file.read_text().splitlines()]
         texts = [match["text"] or match["other"] for match in found if match]
-        reasons = [text for text in texts if text and not any(map(text.count, NO_REASONS))]
+        reasons = [text for text in texts if text and not any(each in text for each in NO_REASONS)]
         return reasons[-1].strip('" ') if reasons else f"no reason given, see {self.log_file}"
 
     def __enter__(self) -> "TritonServer":

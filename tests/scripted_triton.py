@@ -254,6 +254,15 @@ class WhenItMay:
         assert self.may_go_on.wait(60)
         yield from answers
 
+    def read(self, pieces: Iterable[bytes], sign: bytes) -> bytes:
+        """All of a body; the script goes on as soon as the sign has come."""
+        received = b""
+        for piece in pieces:
+            received += piece
+            if sign in received:
+                self.may_go_on.set()
+        return received
+
 
 def say(*answers: Any, then_silent: float = 0.0) -> Script:
     """A script that sends these messages, whatever was asked."""

@@ -177,7 +177,6 @@ def test_a6(bench: Bench, case: Case, words: Words) -> None:
             wait_until(lambda: is_not_ready(bench, model), "that /readyz tells")
             case.at_most("until /readyz tells", time.monotonic() - killed_at, 5.0, slack=SLACK)
             wait_until(bench.triton.is_ready, "Triton's own word")
-            case.holds("Triton's own word", True, True, "True")
             ended = streams.join()
             # So both workers have found out before the last calls come.
             wait_until(lambda: traffic.statuses[-20:].count(503) >= 14, "refusals of most calls")

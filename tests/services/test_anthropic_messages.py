@@ -226,11 +226,7 @@ def test_tool_choices(
 
 def test_silence_is_a_ping(client: FlaskClient, triton: ScriptedTriton) -> None:
     triton.script = script = WhenItMay(Generated([300, 2]))
-    received = b""
-    for piece in post(client, stream=True).iter_encoded():
-        received += piece
-        if b"event: ping" in received:
-            script.may_go_on.set()
+    received = script.read(post(client, stream=True).iter_encoded(), b"event: ping")
     kinds = [event["type"] for event in read_named(received)]
     assert kinds[:2] == ["message_start", "ping"]
     assert kinds[-1] == "message_stop"

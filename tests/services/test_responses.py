@@ -260,11 +260,7 @@ def test_a_failure_before_the_first_token_is_a_status(
 
 def test_silence_starts_the_stream(client: FlaskClient, triton: ScriptedTriton) -> None:
     triton.script = script = WhenItMay(Generated([300, 2]))
-    received = b""
-    for piece in post(client, stream=True).iter_encoded():
-        received += piece
-        if b": keep-alive" in received:
-            script.may_go_on.set()
+    received = script.read(post(client, stream=True).iter_encoded(), b": keep-alive")
     events = read_named(received)
     assert [event["type"] for event in events[:2]] == ["response.created", "response.in_progress"]
     assert events[2] == ": keep-alive"

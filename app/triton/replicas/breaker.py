@@ -176,6 +176,7 @@ class Breaker:
                 self._failed_probes = 1
 
     def _open(self, error: ApiError) -> None:
+        # A trial that fails hides no failed probe: the next probe may show that Triton is back.
         if self._error is None:
             self._num_openings += 1
             self._failed_probes = 0
